@@ -1,0 +1,111 @@
+"""What a configuration says, as values: one Config, whatever files it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from mcphost.errors import ConfigError
+
+Decision: TypeAlias = Literal["allow", "ask", "deny"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value was written. `file` None: on the command line or by the library's caller; `line` is 1-based."""
+
+    file: Path | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return "command line"
+        return f"{self.file}:{self.line}" if self.line else str(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One entry of `mcpServers`, variables expanded, joined with `mcphost.servers.NAME`.
+
+    Exactly one of `command` (stdio) and `url` (http, sse) is set. `transport` "http" falls back to HTTP+SSE where the
+    server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
+    """
+
+    name: str
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    url: str | None = None
+    transport: Literal["stdio", "http", "sse"] = "stdio"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    disabled: bool = False
+    required: bool = False
+    timeout: float | None = None
+    protocol: Literal["auto", "modern", "legacy"] = "auto"
+    sampling: Decision = "ask"
+    trust_annotations: bool = False
+    instructions: bool = True
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    source: Source = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """One entry of `mcphost.models`: a model API under a name of the user's own. `api_key` is the key itself."""
+
+    name: str
+    api: Literal["anthropic", "openai-responses", "openai-chat"]
+    base_url: str | None = None
+    api_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    source: Source = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the policy. `tool` is a case-sensitive glob over the server's own tool names; `arguments` are values
+    that the call's top-level arguments must equal; `message` is what the model reads when the rule denies."""
+
+    server: str
+    tool: str
+    decision: Decision
+    arguments: Mapping[str, Any] | None = None
+    message: str | None = None
+    source: Source = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets; all times in seconds. `call_idle` is reset by progress, `call_total` is not."""
+
+    max_steps: int = 25
+    connect: float = 30.0
+    probe: float = 2.0
+    listing: float = 30.0
+    call_idle: float = 120.0
+    call_total: float = 600.0
+    result_tokens: int = 25_000
+    message_bytes: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the files said. `failures` names servers whose entry could not be read; `warnings` and `widening`
+    (allow rules, base URLs and keys that came from a -C file) are lines for a person."""
+
+    servers: Mapping[str, ServerConfig] = field(default_factory=dict)
+    failures: Mapping[str, ConfigError] = field(default_factory=dict)
+    model: str | None = None
+    endpoints: Mapping[str, EndpointConfig] = field(default_factory=dict)
+    default: Decision = "ask"
+    rules: tuple[Rule, ...] = ()
+    limits: Limits = Limits()
+    roots: tuple[Path, ...] = ()
+    plugins: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+    widening: tuple[str, ...] = ()
