@@ -64,7 +64,7 @@ Piece: TypeAlias = TextDelta | ReasoningDelta | CallDelta | Waiting | AssistantM
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """`api` names the wire format, `endpoint` where requests go, for people to see; `is_llm` False: no language model."""
+    """`api` names the wire format, `endpoint` where requests go, for people; `is_llm` False: no language model."""
 
     api: str
     endpoint: str = ""
