@@ -1,0 +1,211 @@
+"""Where the README's numbers come from: mcphost against the floor, whole processes, interleaved, medians.
+
+    python -m benchmarks.run all [-n RUNS] [--check]
+
+A ratio holds on any machine, milliseconds only on this one. With --check the exit code is 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+HERE = Path(__file__).parent
+SERVER = str(HERE / "peers" / "fast_server.py")
+SLOW = 0.7  # seconds until a server answers that has much to import
+STEPS = 20
+CALLS, WAIT = 8, 0.3  # calls of one step, seconds of each
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One process from start to exit, its reaped children included: seconds, seconds of CPU, megabytes at the peak."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; `value` is what `target` limits."""
+
+    what: str
+    ours: str
+    floor: str
+    value: float
+    target: float
+    unit: str
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.target
+
+
+class Bench:
+    """Runs commands in an empty home against one fake model API."""
+
+    def __init__(self, url: str, home: Path, runs: int) -> None:
+        self.url = url
+        self.home = home
+        self.runs = runs
+        self.environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
+
+    def ours(self, model: str, *, servers: int = 1, delay: float = 0.0) -> list[str]:
+        config = self.home / f"{servers}-{delay}.json"
+        fast = {"command": sys.executable, "args": [SERVER, "--delay", str(delay)]}
+        endpoint = {"api": "openai-chat", "baseUrl": self.url, "apiKey": "none"}
+        document = {
+            "mcpServers": {f"fast{n}": fast for n in range(servers)},
+            "mcphost": {"models": {"bench": endpoint}},
+        }
+        config.write_text(json.dumps(document))
+        options = ["-C", str(config), "-m", f"bench/{model}", "--allow", "fast*__*"]
+        return [mcphost(), "run", *options, "go"]
+
+    def floor(self, model: str, *, servers: int = 1, delay: float = 0.0) -> list[str]:
+        options = ["--url", self.url, "--model", model, "--servers", str(servers), "--delay", str(delay)]
+        return [sys.executable, str(HERE / "floor.py"), *options, "go"]
+
+    def medians(self, *commands: Sequence[str], answer: str | None = "done") -> list[Sample]:
+        """The median sample of each command; one after the other, so that a noisy minute hits them all."""
+        for command in commands:
+            self.run(command, answer)  # compiles, warms the disk cache
+        rounds = [[self.run(command, answer) for command in commands] for _ in range(self.runs)]
+        return [
+            Sample(median(s.wall for s in samples), median(s.cpu for s in samples), max(s.peak for s in samples))
+            for samples in zip(*rounds, strict=True)
+        ]
+
+    def run(self, command: Sequence[str], answer: str | None) -> Sample:
+        """Raises SystemExit if the command fails or does not print `answer`."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            started = time.perf_counter()
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=self.environ, cwd=self.home
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            err.seek(0)
+            printed = out.read().decode().strip()
+            if process.returncode != 0 or (answer is not None and printed != answer):
+                sys.exit(f"{' '.join(command)}\nexit {process.returncode}: {printed}\n{err.read().decode()}")
+        return Sample(
+            wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024)
+        )
+
+
+def mcphost() -> str:
+    return str(Path(sys.executable).with_name("mcphost"))
+
+
+def cold(bench: Bench) -> Iterator[Row]:
+    ours, floor = bench.medians(bench.ours("1x1"), bench.floor("1x1"))
+    yield ratio("one-shot, 1 fast server, 1 call", ours, floor, 4.0)
+    yield Row("  its peak memory", f"{ours.peak:.0f} MB", f"{floor.peak:.0f} MB", ours.peak, 85.0, "MB")
+
+
+def slow_server(bench: Bench) -> Iterator[Row]:
+    ours, floor = bench.medians(bench.ours("1x1", delay=SLOW), bench.floor("1x1", delay=SLOW))
+    yield ratio(f"one-shot, 1 server of {SLOW} s", ours, floor, 1.1)
+
+
+def five(bench: Bench) -> Iterator[Row]:
+    ours, floor = bench.medians(bench.ours("1x1", servers=5, delay=SLOW), bench.floor("1x1", servers=5, delay=SLOW))
+    yield ratio(f"5 servers of {SLOW} s at once", ours, floor, 1.1)
+
+
+def steps(bench: Bench) -> Iterator[Row]:
+    many, one = f"{STEPS}x1", "1x1"
+    ours, ours_one, floor, floor_one = bench.medians(
+        bench.ours(many), bench.ours(one), bench.floor(many), bench.floor(one)
+    )
+    per_step, floor_per_step = (
+        (a.wall - b.wall) / (STEPS - 1) * 1000 for a, b in ((ours, ours_one), (floor, floor_one))
+    )
+    beyond = per_step - floor_per_step
+    yield Row(f"each of {STEPS} steps", f"{per_step:.1f} ms", f"{floor_per_step:.1f} ms", beyond, 5.0, "ms beyond")
+
+
+def parallel(bench: Bench) -> Iterator[Row]:
+    ours, ours_one = bench.medians(bench.ours(f"1x{CALLS}@{WAIT}"), bench.ours(f"1x1@{WAIT}"))
+    more = ours.wall - ours_one.wall
+    yield Row(f"{CALLS} calls of {WAIT} s in a step", f"{ours.wall:.2f} s", "", more, WAIT, "s beyond one call")
+
+
+def imports(bench: Bench) -> Iterator[Row]:
+    yield from cpu(bench, "import mcphost", [sys.executable, "-c", "import mcphost"])
+
+
+def version(bench: Bench) -> Iterator[Row]:
+    yield from cpu(bench, "mcphost --version", [mcphost(), "--version"])
+
+
+def cpu(bench: Bench, what: str, command: Sequence[str]) -> Iterator[Row]:
+    ours, floor = bench.medians(command, [sys.executable, "-c", "pass"], answer=None)
+    milliseconds = ours.cpu * 1000
+    yield Row(what, f"{milliseconds:.0f} ms", f"{floor.cpu * 1000:.0f} ms", milliseconds, 60.0, "ms CPU")
+
+
+def ratio(what: str, ours: Sample, floor: Sample, target: float) -> Row:
+    return Row(what, f"{ours.wall:.2f} s", f"{floor.wall:.2f} s", ours.wall / floor.wall, target, "x floor")
+
+
+BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "version": version,
+    "import": imports,
+    "cold": cold,
+    "slow-server": slow_server,
+    "five": five,
+    "steps": steps,
+    "parallel": parallel,
+}
+
+
+@contextmanager
+def fake_model() -> Iterator[str]:
+    """A fast model API in a process of its own; gives its base URL."""
+    command = [sys.executable, str(HERE / "peers" / "fast_model.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description="mcphost against the floor.")
+    parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
+    parser.add_argument("-n", "--runs", type=int, default=9, help="runs of each command (default 9)")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    options = parser.parse_args()
+    chosen = BENCHMARKS.values() if options.benchmark == "all" else [BENCHMARKS[options.benchmark]]
+    missed = False
+    line = "{:32} {:>10} {:>10} {:>26} {:>8}  {}"
+    print(line.format("", "mcphost", "floor", "", "target", ""))
+    with fake_model() as url, tempfile.TemporaryDirectory() as home:
+        bench = Bench(url, Path(home), options.runs)
+        for benchmark in chosen:
+            for row in benchmark(bench):
+                value = f"{row.value:.2f} {row.unit}"
+                print(line.format(row.what, row.ours, row.floor, value, f"{row.target:g}", "" if row.met else "MISSED"))
+                sys.stdout.flush()
+                missed |= not row.met
+    return 1 if missed and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Real servers from their registries, installed once into a cache and started from there.
+
+The cache is `.cache/` in the repository, or what MCPHOST_TEST_CACHE names; once filled it needs no network. A server
+that cannot be installed skips its tests and says why; under CI=true that is a failure.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+_CACHE = Path(os.environ.get("MCPHOST_TEST_CACHE") or Path(__file__).parents[2] / ".cache").absolute()
+_INSTALL_LIMIT = 300.0  # seconds
+
+_NPM = (
+    "@modelcontextprotocol/server-everything@2026.8.31",
+    "@modelcontextprotocol/server-filesystem@2026.8.31",
+    "@modelcontextprotocol/server-memory@2026.8.31",
+)
+_PYTHON = ("mcp==1.30.0", "mcp-server-git==2026.10.10", "mcp-server-time==2026.10.10")
+
+
+def npm_server(name: str) -> tuple[str, ...]:
+    """The command of an npm server, for example "server-everything"; skips the test where there is no Node.js."""
+    package = _npm_folder() / "node_modules" / "@modelcontextprotocol" / name
+    binaries = json.loads((package / "package.json").read_text())["bin"]
+    return (_program("node"), str(package / next(iter(binaries.values()))))
+
+
+def legacy_python() -> str:
+    """A Python that has the SDK as most servers still use it, `mcp<2`, and the servers from PyPI."""
+    return str(_venv() / "bin" / "python")
+
+
+@functools.cache
+def _npm_folder() -> Path:
+    npm = _program("npm")
+    return _installed("npm", _NPM, lambda folder: _npm_install(npm, folder))
+
+
+def _npm_install(npm: str, folder: Path) -> None:
+    _run(npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *_NPM)
+
+
+@functools.cache
+def _venv() -> Path:
+    return _installed(f"python{sys.version_info.major}.{sys.version_info.minor}", _PYTHON, _make_venv)
+
+
+def _make_venv(folder: Path) -> None:
+    if uv := shutil.which("uv"):
+        _run(uv, "venv", "--python", sys.executable, str(folder))
+        _run(uv, "pip", "install", "--python", str(folder / "bin" / "python"), *_PYTHON)
+    else:
+        _run(sys.executable, "-m", "venv", str(folder))
+        _run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *_PYTHON)
+
+
+def _installed(kind: str, pins: Sequence[str], install: Callable[[Path], None]) -> Path:
+    """The cache's folder for exactly these pins, filled by whichever test process comes first."""
+    folder = _CACHE / f"{kind}-{hashlib.sha256(' '.join(pins).encode()).hexdigest()[:12]}"
+    complete = folder / ".complete"
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder)
+            complete.touch()
+    return folder
+
+
+def _program(name: str) -> str:
+    return shutil.which(name) or _unavailable(f"{name} is not on PATH; these servers are npm packages for Node.js")
+
+
+def _run(*command: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        _unavailable(f"`{' '.join(command)}` took more than {_INSTALL_LIMIT:.0f} s")
+    if done.returncode != 0:
+        _unavailable(f"`{' '.join(command)}` failed: {done.stderr.strip()[-500:]}")
+
+
+def _unavailable(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
