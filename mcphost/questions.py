@@ -92,13 +92,14 @@ class ElicitationAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ElicitationForm:
-    """A server asks the person to fill in a flat form. `schema` is its requestedSchema, `problems` what was wrong with
-    the previous answer, by property name."""
+    """A server asks the person to fill in a flat form. `schema` is its requestedSchema (`frontends.form` reads it),
+    `problems` what was wrong with the previous answer, by property name."""
 
     server: str
     message: str
     schema: Mapping[str, Any]
     problems: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     refusal: ElicitationAnswer = field(default=ElicitationAnswer("decline"), init=False)
 
 

@@ -1,0 +1,223 @@
+"""Questions as lines on a terminal, for Frontends without a screen.
+
+Law 2: what is shown is what is sent, so arguments are shown whole and exact; Enter alone and what was typed before the
+question answer nothing. Law 5: a server's words are indented below a line of ours that names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import termios
+from collections.abc import Callable, Mapping
+from textwrap import indent
+from typing import Any, cast
+
+from mcphost.frontends import form
+from mcphost.frontends.paint import Paint
+from mcphost.messages import to_json
+from mcphost.questions import (
+    A,
+    Approval,
+    ElicitationAnswer,
+    ElicitationForm,
+    ElicitationUrl,
+    Question,
+    SamplingDecision,
+    SamplingReview,
+    ToolApproval,
+)
+from mcphost.text import encodable, one_line, safe
+
+_NO = ElicitationAnswer("decline")
+_CANCEL = ElicitationAnswer("cancel")
+
+
+class Asker:
+    """Asks by `write`, reads lines from the terminal with file descriptor `terminal`. One question at a time.
+
+    End of input (Ctrl-D, a terminal that hung up) refuses.
+    """
+
+    def __init__(self, terminal: int, write: Callable[[str], None], paint: Paint) -> None:
+        self._terminal = terminal
+        self._write = write
+        self._paint = paint
+
+    async def ask(self, question: Question[A]) -> A:
+        asked: object = question  # its A is of no use to a type checker here
+        answer: object
+        match asked:
+            case ToolApproval():
+                answer = await self._approve(asked)
+            case SamplingReview():
+                answer = await self._review(asked)
+            case ElicitationForm():
+                answer = await self._fill_in(asked)
+            case ElicitationUrl():
+                answer = await self._visit(asked)
+            case _:
+                answer = question.refusal
+        return cast("A", answer)
+
+    async def _approve(self, question: ToolApproval) -> Approval:
+        self._say(
+            self._paint.bold(f"? {one_line(f'{question.server}__{question.tool}')} wants to run") + _why(question)
+        )
+        if question.description:
+            self._say(f"  {one_line(question.server)} describes it: {one_line(question.description, 500)}")
+        self._say(indent(exact(question.arguments), "  "))
+        key, reason = await self._choose("Run it? [y] yes, once  [s] yes, in this whole chat  [n] no, and why: ", "ysn")
+        if key in ("y", "s"):
+            return Approval(allowed=True, lasting="chat" if key == "s" else "once")
+        return Approval(allowed=False, reason=reason or None)
+
+    async def _review(self, question: SamplingReview) -> SamplingDecision:
+        server, model = one_line(question.server), one_line(question.model)
+        self._say(
+            self._paint.bold(
+                f"? Server {server} wants {model} to answer this, in at most {question.max_tokens} tokens:"
+            )
+        )
+        if question.system:
+            self._quote("system", safe(question.system))
+        for message in question.messages:
+            self._quote(one_line(str(message.get("role"))), _content(message.get("content")))
+        if question.tools:
+            self._say(f"  with tools that run on the server: {one_line(', '.join(question.tools), 1000)}")
+        key, _ = await self._choose("Let it? [y] yes  [n] no: ", "yn")
+        return SamplingDecision(allowed=key == "y")
+
+    async def _visit(self, question: ElicitationUrl) -> ElicitationAnswer:
+        self._banner(question.server, "asks you to visit an address", question.message, question.warnings)
+        self._say(f"  {safe(question.url)}")
+        self._say(f"  It leads to: {self._paint.bold(one_line(question.host))}")
+        key, _ = await self._choose("Nothing was opened yet. [y] yes, I open it  [n] no, decline  [c] cancel: ", "ync")
+        return ElicitationAnswer("accept") if key == "y" else _NO if key == "n" else _CANCEL
+
+    async def _fill_in(self, question: ElicitationForm) -> ElicitationAnswer:
+        self._banner(question.server, "asks you to fill in a form", question.message, question.warnings)
+        for name, problem in question.problems.items():
+            self._say(f"  {one_line(name)}: {one_line(problem)}")
+        fields = form.fields(question.schema)
+        key, _ = await self._choose("Answer it? [y] yes  [n] no, decline  [c] cancel: ", "ync")
+        while key in ("y", "e"):
+            try:
+                content = await self._values(fields)
+            except EOFError:
+                return _CANCEL
+            self._say(indent(exact(content), "  "))
+            key, _ = await self._choose("Send this? [y] yes  [e] no, edit  [n] no, decline  [c] cancel: ", "yenc")
+            if key == "y":
+                return ElicitationAnswer("accept", content)
+        return _NO if key == "n" else _CANCEL
+
+    async def _values(self, fields: tuple[form.Field, ...]) -> dict[str, Any]:
+        content = {}
+        for field in fields:
+            self._describe(field)
+            value = await self._value(field)
+            if value is not None:
+                content[field.name] = value
+        return content
+
+    async def _value(self, field: form.Field) -> Any:
+        """What the person gave; None: left empty. Raises EOFError at the end of the input."""
+        while True:
+            line = await self._line(f"  {one_line(field.name)}{_default(field)}: ")
+            if line is None:
+                raise EOFError
+            if not line.strip() and (field.default is not None or not field.required):
+                return field.default
+            try:
+                return field.read(line)
+            except ValueError as error:
+                self._say(f"  {error}")
+
+    def _describe(self, field: form.Field) -> None:
+        needed = "needed" if field.required else "may stay empty"
+        self._say(
+            f"  {one_line(field.title)} ({needed}, {field.expected})" + f" {one_line(field.description, 500)}".rstrip()
+        )
+        for number, choice in enumerate(field.choices, 1):
+            self._say(f"    {number}) {one_line(choice.title)}")
+
+    # -- lines ---------------------------------------------------------------------------------------------------------
+
+    def _banner(self, server: str, what: str, message: str, warnings: tuple[str, ...]) -> None:
+        self._say(self._paint.bold(f"? Server {one_line(server)} (not mcphost, not the model) {what}:"))
+        self._quote("", safe(message))
+        for warning in warnings:
+            self._say(self._paint.yellow(f"  ! {one_line(warning, 500)}"))
+
+    def _quote(self, label: str, text: str) -> None:
+        self._say((f"  {label}:\n" if label else "") + indent(text, "  | ", lambda line: True))
+
+    def _say(self, line: str) -> None:
+        self._write(line + "\n")
+
+    async def _choose(self, prompt: str, keys: str) -> tuple[str | None, str]:
+        """The key that was typed, and the words after it; None at the end of the input."""
+        while True:
+            line = await self._line(prompt)
+            if line is None:
+                return None, ""
+            word, _, rest = line.strip().partition(" ")
+            if word[:1].lower() in keys and word.lower() in (*keys, "yes", "no"):
+                return word[:1].lower(), rest.strip()
+            self._say(f"Type {', '.join(keys[:-1])} or {keys[-1]}, then Enter.")
+
+    async def _line(self, prompt: str) -> str | None:
+        """One line from the terminal without what was typed before the prompt; None at the end of the input."""
+        try:
+            termios.tcflush(self._terminal, termios.TCIFLUSH)
+            self._write(prompt)
+            await _readable(self._terminal)
+            data = os.read(self._terminal, 65536)
+        except (OSError, termios.error):
+            return None
+        return encodable(data.decode(errors="replace")).rstrip("\r\n") if data else None
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def exact(value: Any) -> str:
+    """JSON that hides nothing: what a terminal would act on or not show stands there as its escape."""
+    text = json.dumps(to_json(value), indent=2, ensure_ascii=False)
+    if safe(text) == text:
+        return text
+    return "".join(char if safe(char) == char else json.dumps(char)[1:-1] for char in text)
+
+
+def _why(question: ToolApproval) -> str:
+    return f" ({one_line(question.why)})" if question.why else ""
+
+
+def _default(field: form.Field) -> str:
+    return "" if field.default is None else f" [{one_line(exact(field.default))}]"
+
+
+def _content(content: Any) -> str:
+    blocks = content if isinstance(content, list) else [content]
+    return "\n".join(_block(block) for block in blocks)
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    match block.get("type"):
+        case "text":
+            return safe(str(block.get("text", "")))
+        case "image" | "audio" as kind:
+            return (
+                f"[{kind} {one_line(str(block.get('mimeType')))}, {len(str(block.get('data', ''))) * 3 // 4:,} bytes]"
+            )
+        case _:
+            return exact(block)

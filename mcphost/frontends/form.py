@@ -1,0 +1,289 @@
+"""A server's flat form: what it asks, how a typed line is read, and what is wrong with a value.
+
+It knows the restricted schema of every revision that has elicitation. Law 4: a form has a bounded size, and no regular
+expression of a server is ever run.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+MAX_FIELDS = 50
+MAX_CHOICES = 200
+
+Kind: TypeAlias = Literal["string", "number", "integer", "boolean", "choice", "choices"]
+
+_LIMITS: dict[Kind, tuple[str, str]] = {
+    "string": ("minLength", "maxLength"),
+    "number": ("minimum", "maximum"),
+    "integer": ("minimum", "maximum"),
+    "choices": ("minItems", "maxItems"),
+}
+_FORMATS = {
+    "email": "an e-mail address like ada@example.org",
+    "uri": "an address like https://example.org/",
+    "date": "a date like 2026-01-31",
+    "date-time": "a date and time like 2026-01-31T12:00:00Z",
+}
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+_SECRET = re.compile(
+    r"passw|passphrase|secret|credential|tokens?\b(?<!tokens)|api.?key|access.?key|private.?key|"
+    r"card.?(number|no\b)|credit.?card|cvv|cvc|iban|(?<![a-z])(pin|ssn|otp)(?![a-z])",
+    re.IGNORECASE,
+)
+_YES = ("y", "yes", "true", "1")
+_NO = ("n", "no", "false", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    value: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One property of a form. `low` and `high` bound a text's length, a number, or how many choices are taken.
+
+    `title` and `description` are the server's words. `default` None: there is none that would be valid.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    description: str = ""
+    required: bool = False
+    default: Any = None
+    choices: tuple[Choice, ...] = ()
+    format: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def secret(self) -> bool:
+        """Whether it seems to ask for a password, key or the like, which a server must never do by a form."""
+        return bool(_SECRET.search(f"{self.name}\n{self.title}\n{self.description}"))
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with `value`, in a few words for a person; None: nothing."""
+        if not self._fits_kind(value):
+            return f"expected {self.expected}"
+        size = value if self.kind in ("number", "integer") else len(value) if self.kind in _LIMITS else 0
+        if self.low is not None and size < self.low:
+            return f"expected at least {self._amount(self.low)}"
+        if self.high is not None and size > self.high:
+            return f"expected at most {self._amount(self.high)}"
+        if self.format is not None and not _has_format(self.format, value):
+            return f"expected {_FORMATS[self.format]}"
+        return None
+
+    def read(self, line: str) -> Any:
+        """The value that a typed line means.
+
+        Raises:
+            ValueError: it means none that the form takes; the message says what is expected.
+        """
+        try:
+            value = self._parse(line)
+        except ValueError:
+            raise ValueError(f"expected {self.expected}") from None
+        if value == "" and self.required:
+            raise ValueError("must be filled in")
+        if problem := self.problem(value):
+            raise ValueError(problem)
+        return value
+
+    @property
+    def expected(self) -> str:
+        match self.kind:
+            case "string":
+                return _FORMATS.get(self.format or "", "text")
+            case "number":
+                return "a number"
+            case "integer":
+                return "a whole number"
+            case "boolean":
+                return "yes or no"
+            case "choice":
+                return "one of the choices"
+            case "choices":
+                return "choices separated by commas"
+
+    def _fits_kind(self, value: Any) -> bool:
+        match self.kind:
+            case "string":
+                return isinstance(value, str)
+            case "boolean":
+                return isinstance(value, bool)
+            case "integer":
+                return isinstance(value, int) and not isinstance(value, bool)
+            case "number":
+                return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            case "choice":
+                return isinstance(value, str) and self._is_choice(value)
+            case "choices":
+                return (
+                    isinstance(value, list)
+                    and all(isinstance(item, str) and self._is_choice(item) for item in value)
+                    and len(set(value)) == len(value)
+                )
+
+    def _is_choice(self, value: str) -> bool:
+        return any(choice.value == value for choice in self.choices)
+
+    def _amount(self, bound: float) -> str:
+        unit = {"string": " characters", "choices": " choices"}.get(self.kind, "")
+        return f"{bound:g}{unit}" if unit else f"{bound}"
+
+    def _parse(self, line: str) -> Any:
+        text = line.strip()
+        match self.kind:
+            case "string":
+                return line
+            case "integer":
+                return int(text)
+            case "number":
+                return float(text) if re.search(r"[.eE]", text) else int(text)
+            case "boolean":
+                if text.lower() not in _YES + _NO:
+                    raise ValueError(text)
+                return text.lower() in _YES
+            case "choice":
+                return self._choose(text)
+            case "choices":
+                return [self._choose(part.strip()) for part in text.split(",") if part.strip()]
+
+    def _choose(self, text: str) -> str:
+        """By value, by title, or by its number counted from 1, in this order."""
+        for choice in self.choices:
+            if text == choice.value:
+                return choice.value
+        for choice in self.choices:
+            if text.lower() == choice.title.lower():
+                return choice.value
+        index = int(text)
+        if not 1 <= index <= len(self.choices):
+            raise ValueError(text)
+        return self.choices[index - 1].value
+
+
+def fields(schema: Mapping[str, Any]) -> tuple[Field, ...]:
+    """The fields of a requestedSchema, in its order.
+
+    Raises:
+        ValueError: it is not the flat form that the protocol allows; the message names the property.
+    """
+    properties = schema.get("properties", {})
+    if not isinstance(properties, Mapping):
+        raise ValueError("properties is no object")
+    if len(properties) > MAX_FIELDS:
+        raise ValueError(f"the form has {len(properties)} fields; at most {MAX_FIELDS} are taken")
+    required = schema.get("required") or []
+    if not isinstance(required, list) or any(name not in list(properties) for name in required):
+        raise ValueError("required names a property that the form does not have")
+    return tuple(_field(name, spec, name in required) for name, spec in properties.items())
+
+
+def problems(form: Sequence[Field], content: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with an answer, by property name; empty: nothing. None stands for "left out"."""
+    found = {}
+    for field in form:
+        value = content.get(field.name)
+        if value is not None and (problem := field.problem(value)):
+            found[field.name] = problem
+        elif value is None and field.required:
+            found[field.name] = "must be filled in"
+    return found
+
+
+def _field(name: str, spec: Any, required: bool) -> Field:
+    try:
+        return _read(name, _without_null(spec), required)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"property {name!r} is no field that a form may have") from error
+
+
+def _read(name: str, spec: Mapping[str, Any], required: bool) -> Field:
+    choices = _choices(spec["items"] if spec["type"] == "array" else spec)
+    low, high = _LIMITS.get(kind := _kind(spec, choices), ("", ""))
+    field = Field(
+        name,
+        kind,
+        title=_text(spec, "title") or name,
+        description=_text(spec, "description"),
+        required=required,
+        default=spec.get("default"),
+        choices=choices,
+        format=spec.get("format") if kind == "string" and spec.get("format") in _FORMATS else None,
+        low=_bound(spec, low),
+        high=_bound(spec, high),
+    )
+    return field if field.problem(field.default) is None else replace(field, default=None)
+
+
+def _without_null(spec: dict[str, Any]) -> dict[str, Any]:
+    """`anyOf` of one type and null, as older servers write an optional field, read as that type."""
+    types = [entry for entry in spec.get("anyOf", ()) if entry.get("type") != "null"]
+    if "type" in spec or len(types) != 1:
+        return spec
+    return {**{key: value for key, value in spec.items() if key != "anyOf"}, **types[0]}
+
+
+def _kind(spec: Mapping[str, Any], choices: tuple[Choice, ...]) -> Kind:
+    match spec["type"]:
+        case "array" if choices:
+            return "choices"
+        case "string":
+            return "choice" if choices else "string"
+        case "number" | "integer" | "boolean" as kind:
+            return kind  # type: ignore[no-any-return]
+        case other:
+            raise TypeError(other)
+
+
+def _choices(spec: Mapping[str, Any]) -> tuple[Choice, ...]:
+    """The four spellings: `enum`, `enum` with `enumNames`, `oneOf` and `anyOf` of const and title."""
+    options = spec.get("oneOf") or spec.get("anyOf") or ()
+    pairs = [(option["const"], option.get("title", option["const"])) for option in options]
+    if values := spec.get("enum"):
+        names = spec.get("enumNames") or values
+        pairs = list(zip(values, names, strict=True)) if len(names) == len(values) else [(v, v) for v in values]
+    if len(pairs) > MAX_CHOICES or not all(isinstance(part, str) for pair in pairs for part in pair):
+        raise TypeError("choices")
+    return tuple(Choice(value, title) for value, title in pairs)
+
+
+def _text(spec: Mapping[str, Any], key: str) -> str:
+    value = spec.get(key, "")
+    return value if isinstance(value, str) else ""
+
+
+def _bound(spec: Mapping[str, Any], key: str) -> float | None:
+    value = spec.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise TypeError(key)
+    return value
+
+
+def _has_format(format: str, text: str) -> bool:
+    try:
+        match format:
+            case "email":
+                return bool(_EMAIL.fullmatch(text))
+            case "uri":
+                return bool(_URI.fullmatch(text) and urlsplit(text))
+            case "date":
+                return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
+            case _:
+                return bool(_DATE_TIME.fullmatch(text) and datetime.fromisoformat(text.upper()))
+    except ValueError:
+        return False
