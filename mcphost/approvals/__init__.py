@@ -1,0 +1,6 @@
+"""Consent: the Policy judges, the Gate checks, a human decides."""
+
+from mcphost.approvals.gate import Gate, Go, Refuse
+from mcphost.approvals.policy import Judgement, Mode, Policy
+
+__all__ = ["Gate", "Go", "Judgement", "Mode", "Policy", "Refuse"]

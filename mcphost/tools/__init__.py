@@ -1,0 +1,7 @@
+"""What the model may call: names, definitions, argument checks, result caps, and the Toolbox that ties them."""
+
+from mcphost.tools.definitions import Tool
+from mcphost.tools.local import LocalTool
+from mcphost.tools.toolbox import Toolbox, ToolServer
+
+__all__ = ["LocalTool", "Tool", "ToolServer", "Toolbox"]

@@ -1,0 +1,161 @@
+"""Arguments against the schema a tool came with, before anybody is asked about the call.
+
+Law 4: schemas and their patterns are written by servers. They are checked offline (no `$ref` is fetched), with patterns
+in linear time, and only if the work they can cause is small: alternatives that multiply through `$ref`, which would
+stop the event loop for hours, make a schema "unchecked". The server then judges the arguments itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote
+
+from mcphost import text
+from mcphost.tools.definitions import MAX_DEPTH, Tool, measured
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError, Validator
+
+MAX_SCHEMAS = 5_000  # subschemas one value may have to be held against, references unfolded
+MAX_WORK = 20_000_000  # subschemas times values: about 0.1 s
+MAX_EXPLAINED_WORK = 20_000  # finding out what is wrong costs a thousand times more than finding out that it is
+
+_PATTERN_BYTES = 1_000_000  # a compiled pattern
+_BACKTRACKS = 10_000  # in a pattern with look-around, for which no linear engine exists
+_SHOWN = 3  # violations named to the model
+
+_ONE_LEVEL_DOWN = {
+    *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties"),
+    *("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"),
+}
+_NAMED = {"properties", "patternProperties", "dependentSchemas"}
+_NO_SCHEMAS = {"$defs", "definitions", "enum", "const", "default", "examples"}
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+_Schema: TypeAlias = Mapping[str, Any]
+
+
+class ArgumentChecker:
+    """Checks arguments; remembers what it built of a schema by the tool's pin."""
+
+    def __init__(self) -> None:
+        self.unchecked: dict[tuple[str, str], str] = {}  # (server, tool) -> why nobody here checks its arguments
+        self._validators: dict[str, Validator | None] = {}
+        self._subschemas: dict[tuple[str, int], int | None] = {}
+
+    def check(self, tool: Tool, arguments: Mapping[str, Any]) -> str | None:
+        """What is wrong with `arguments`, in words for the model, or None."""
+        depth, values = measured(arguments)
+        if problem := _unsendable(arguments, depth):
+            return problem
+        validator = self._validator(tool)
+        work = self._work(tool, depth, values) if validator else None
+        if validator is None or work is None or validator.is_valid(dict(arguments)):
+            return None
+        if work > MAX_EXPLAINED_WORK:
+            return "The arguments do not fit the tool's input schema."
+        return _described(validator.iter_errors(dict(arguments)))
+
+    def _validator(self, tool: Tool) -> Validator | None:
+        if tool.pin not in self._validators:
+            try:
+                self._validators[tool.pin] = _built(tool.definition["inputSchema"])
+            except ValueError as error:  # what the library raises for every schema that it cannot build
+                self._validators[tool.pin] = None
+                self.unchecked[tool.server, tool.tool] = text.one_line(str(error).partition("\n")[0], 120)
+        return self._validators[tool.pin]
+
+    def _work(self, tool: Tool, depth: int, values: int) -> int | None:
+        """An upper bound of the (subschema, value) pairs that checking looks at; None: too many."""
+        key = (tool.pin, depth)
+        if key not in self._subschemas:
+            self._subschemas[key] = _unfolded(tool.definition["inputSchema"], depth)
+        subschemas = self._subschemas[key]
+        if subschemas is None or subschemas * values > MAX_WORK:
+            self.unchecked[tool.server, tool.tool] = "it could take for ever, or refers out of its schema"
+            return None
+        return subschemas * values
+
+
+def _unsendable(arguments: Mapping[str, Any], depth: int) -> str | None:
+    if depth > MAX_DEPTH:
+        return f"The arguments are nested deeper than {MAX_DEPTH} levels."
+    try:
+        json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "The arguments contain half of a surrogate pair, which is no Unicode text."
+    except ValueError:
+        return "The arguments contain a number that JSON cannot carry, such as NaN or Infinity."
+    return None
+
+
+def _built(schema: _Schema) -> Validator:
+    import jsonschema_rs
+
+    known = dict(schema)
+    if "json-schema.org/" not in str(known.get("$schema")):
+        known.pop("$schema", None)  # a dialect of somebody's own reads as 2020-12, the protocol's default
+    linear = jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES)
+    try:
+        return jsonschema_rs.validator_for(known, offline=True, pattern_options=linear)
+    except ValueError:
+        bounded = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS, size_limit=_PATTERN_BYTES)
+        return jsonschema_rs.validator_for(known, offline=True, pattern_options=bounded)
+
+
+def _described(errors: Iterator[ValidationError]) -> str:
+    lines = []
+    for error in islice(errors, _SHOWN):
+        where = text.one_line("/".join(str(step) for step in error.instance_path), 100)
+        lines.append(f"{where}: {text.one_line(error.message)}" if where else text.one_line(error.message))
+    return "\n".join(lines)
+
+
+def _unfolded(root: _Schema, depth: int) -> int | None:
+    """How many subschemas a value `depth` levels deep meets, counting each time it is met; None: over MAX_SCHEMAS.
+
+    Also None for references that lead out of the document or through anchors: their cost cannot be told beforehand.
+    """
+    met = 0
+    open_schemas: list[tuple[Any, int]] = [(root, depth)]
+    while open_schemas:
+        schema, levels = open_schemas.pop()
+        if levels < 0 or not isinstance(schema, Mapping):
+            continue
+        met += 1
+        targets = [_target(root, schema[key]) for key in _REFERENCES if isinstance(schema.get(key), str)]
+        if met > MAX_SCHEMAS or None in targets or (schema is not root and isinstance(schema.get("$id"), str)):
+            return None
+        open_schemas += [(target, levels) for target in targets]
+        for keyword, value in schema.items():
+            if keyword not in _NO_SCHEMAS:
+                below = levels - 1 if keyword in _ONE_LEVEL_DOWN else levels
+                open_schemas += [(child, below) for child in _subschemas(keyword, value)]
+    return met
+
+
+def _subschemas(keyword: str, value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    if isinstance(value, Mapping):
+        return list(value.values()) if keyword in _NAMED else [value]
+    return []
+
+
+def _target(root: _Schema, reference: str) -> Any:
+    """What a local JSON pointer leads to; None for anything else."""
+    if reference != "#" and not reference.startswith("#/"):
+        return None
+    node: Any = root
+    for step in unquote(reference).split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list) and key.isdecimal() and len(key) < 6 and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, Mapping):
+            node = node.get(key)
+        else:
+            return None
+    return node

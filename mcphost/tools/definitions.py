@@ -1,0 +1,122 @@
+"""A tool as its server lists it, and as a model is told of it.
+
+Law 5: a definition is data from outside. What the model reads of it is sanitised and capped; what arguments are checked
+against, and what a consent is bound to (`pin`), is the definition as it came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from mcphost import text
+from mcphost.messages import ToolDefinition
+from mcphost.servers.wire import WireTool
+
+MAX_DESCRIPTION = 2048  # bytes of UTF-8
+MAX_DEFINITION = 256 * 1024  # characters of canonical JSON
+MAX_DEPTH = 64  # levels of JSON: 32 of a schema, each being a keyword and a name
+MAX_RAW_NAME = 256
+
+_CUT = "\n[cut here: the description is too long]"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Something a model may call. `name` is for the model; `server` and `tool` go on the wire and are what rules see.
+
+    `pin` is the SHA-256 of the whole definition: a consent holds for it and for nothing else. `trusted`: the user
+    believes this server's annotations.
+    """
+
+    name: str
+    server: str
+    tool: str
+    definition: WireTool
+    pin: str
+    trusted: bool = False
+    _told: ToolDefinition = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        described = self.definition.get("description") or self.definition.get("title") or ""
+        schema = _safe_json(self.definition["inputSchema"])
+        object.__setattr__(self, "_told", ToolDefinition(self.name, _capped(text.safe(described)), schema))
+
+    @property
+    def read_only(self) -> bool:
+        return self._trusted_hint("readOnlyHint")
+
+    @property
+    def idempotent(self) -> bool:
+        return self._trusted_hint("idempotentHint")
+
+    def _trusted_hint(self, hint: str) -> bool:
+        return self.trusted and self.definition.get("annotations", {}).get(hint) is True
+
+    def for_model(self) -> ToolDefinition:
+        """Name, description (the title where there is none) and schema without anything hidden in their text."""
+        return self._told
+
+
+def pin_of(definition: WireTool) -> str:
+    return sha256(canonical(definition).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """`value` as JSON that depends on nothing but its content; ASCII, so unpaired surrogates do no harm."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def measured(value: Any, most: int = MAX_DEPTH) -> tuple[int, int]:
+    """How deep a JSON value is nested (a scalar is not) and of how many values it consists; no recursion.
+
+    Counting ends past `most` levels.
+    """
+    depth, level, count = -1, [value], 0
+    while level and depth <= most:
+        depth, count = depth + 1, count + len(level)
+        level = [child for node in level for child in _children(node)]
+    return depth, count
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, Mapping):
+        return node.values()
+    return node if isinstance(node, (list, tuple)) else ()
+
+
+def hopeless(definition: WireTool) -> str | None:
+    """Why no model can be offered this tool, or None."""
+    name, schema = definition["name"], definition["inputSchema"]
+    if not name or len(name) > MAX_RAW_NAME or text.encodable(name) != name:
+        return f"its name is empty, longer than {MAX_RAW_NAME} characters or no Unicode"
+    declared = schema.get("type", "object")
+    if declared != "object" and not (isinstance(declared, list) and "object" in declared):
+        return f'its schema takes {text.one_line(json.dumps(declared), 40)}, and arguments are always an "object"'
+    if measured(definition)[0] > MAX_DEPTH:
+        return f"its definition is nested deeper than {MAX_DEPTH} levels"
+    if len(canonical(definition)) > MAX_DEFINITION:
+        return f"its definition is larger than {MAX_DEFINITION // 1024} kB"
+    return None
+
+
+def _capped(description: str) -> str:
+    raw = description.encode()
+    if len(raw) <= MAX_DESCRIPTION:
+        return description
+    return raw[: MAX_DESCRIPTION - len(_CUT)].decode(errors="ignore") + _CUT
+
+
+def _safe_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return text.safe(value)
+    if isinstance(value, Mapping):
+        return {text.safe(key): _safe_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [_safe_json(item) for item in value]
+        # Names that differed in what was hidden alone would be duplicates, which make an API refuse the whole request.
+        return list(dict.fromkeys(items)) if all(isinstance(item, str) for item in items) else items
+    return value

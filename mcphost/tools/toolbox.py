@@ -1,0 +1,189 @@
+"""What a model may call now, and the way from a call to its result.
+
+Law 10: a tool's failure is a result for the model. Law 2: only the very definition that was allowed is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.errors import McpHostError, ServerError, ServerLost, ServerTimeout, ServerUnavailable, SignInNeeded
+from mcphost.messages import Origin, ToolCall, ToolResult, text_block
+from mcphost.servers.wire import Caller, CallOutcome, Progress, WireTool
+from mcphost.text import one_line
+from mcphost.tools.arguments import ArgumentChecker
+from mcphost.tools.definitions import Tool, hopeless, pin_of
+from mcphost.tools.local import LocalServer, LocalTool
+from mcphost.tools.names import Pair, model_names
+from mcphost.tools.results import capped
+
+
+class ToolServer(Protocol):
+    """What the toolbox needs of a server. `tools` is a new tuple whenever they have been listed again."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def tools(self) -> tuple[WireTool, ...]: ...
+
+    @property
+    def config(self) -> ServerConfig | None: ...
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
+    ) -> CallOutcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What one server lists, as far as the snapshot depends on it."""
+
+    server: str
+    tools: tuple[WireTool, ...]
+    trusted: bool
+
+    def same(self, other: _Listing) -> bool:
+        return (self.server, self.trusted) == (other.server, other.trusted) and self.tools is other.tools
+
+
+class Toolbox:
+    """The tools of `servers` that are ready, and `local` Python functions as the server "local".
+
+    `hidden(server, tool)` leaves tools out of sight. Results longer than `limits.result_tokens` are cut, and
+    saved under the directory `spill` where one is given.
+    """
+
+    def __init__(
+        self,
+        servers: Callable[[], Iterable[ToolServer]],
+        local: Sequence[LocalTool] = (),
+        *,
+        limits: Limits,
+        spill: Path | None = None,
+        hidden: Callable[[str, str], bool] = lambda server, tool: False,
+    ) -> None:
+        self._configured = servers
+        self._local = LocalServer(tuple(local))
+        self._limits = limits
+        self._spill = spill
+        self._hidden = hidden
+        self._checker = ArgumentChecker()
+        self._listings: list[_Listing] = []
+        self._tools: Mapping[str, Tool] = MappingProxyType({})
+        self._left_out: tuple[str, ...] = ()
+
+    def snapshot(self) -> Mapping[str, Tool]:
+        """What may be called now by model-side name, sorted by (server, tool): the order servers list in is no news.
+
+        The same object until a server comes, goes or lists again.
+        """
+        listings = [
+            _Listing(server.name, server.tools, server.config is not None and server.config.trust_annotations)
+            for server in sorted(self._servers(), key=lambda server: server.name)
+            if server.state == "ready"
+        ]
+        if len(listings) != len(self._listings) or not all(map(_Listing.same, listings, self._listings)):
+            self._listings = listings
+            self._tools, self._left_out = self._sorted_out(listings)
+        return self._tools
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Tools of the last snapshot that were left out, and tools whose arguments nobody here checks, with the why."""
+        unchecked = (
+            f"{one_line('__'.join(pair), 100)}: its arguments are left for the server to check: {why}"
+            for pair, why in self._checker.unchecked.items()
+        )
+        return (*self._left_out, *unchecked)
+
+    def check(self, tool: Tool, arguments: Mapping[str, Any]) -> str | None:
+        """What is wrong with these arguments, in words for the model; None if nothing is, or nobody can tell."""
+        return self._checker.check(tool, arguments)
+
+    async def call(
+        self,
+        call: ToolCall,
+        tool: Tool,
+        *,
+        pin: str,
+        caller: Caller | None = None,
+        progress: Progress | None = None,
+    ) -> ToolResult:
+        """Run an allowed call. `pin` is that of the definition the consent was given for; any other one is refused.
+
+        Whatever the tool or its server does wrong is in the result; only a bug raises.
+        """
+        import anyio.to_thread
+
+        try:
+            server = self._listed(tool, pin)
+            outcome = await server.call(tool.tool, call.arguments or {}, caller=caller, progress=progress)
+            outcome = await anyio.to_thread.run_sync(capped, outcome, self._limits.result_tokens, self._spill)
+        except (ServerError, SignInNeeded) as error:
+            outcome = CallOutcome((text_block(_what_happened(error, tool)),), is_error=True)
+        return ToolResult(
+            call.id,
+            outcome.content,
+            outcome.structured,
+            outcome.is_error,
+            Origin(tool.server, tool.tool),
+            outcome.note,
+        )
+
+    def _servers(self) -> list[ToolServer]:
+        return [*self._configured(), self._local]
+
+    def _listed(self, tool: Tool, pin: str) -> ToolServer:
+        """The server that lists exactly this definition now.
+
+        Raises:
+            ServerUnavailable: none does.
+        """
+        server = next((server for server in self._servers() if server.name == tool.server), None)
+        if server is None:
+            raise ServerUnavailable(f"The call did not run: there is no server {tool.server} any more.")
+        definition = next((listed for listed in server.tools if listed["name"] == tool.tool), None)
+        if definition is None:
+            raise ServerUnavailable(
+                f"The call did not run: the server {tool.server} ({server.state}) does not offer this tool now."
+            )
+        if pin_of(definition) != pin:
+            raise ServerUnavailable(
+                f"The call did not run: the server {tool.server} changed this tool after the call was allowed. "
+                "Read its new definition before you call it again."
+            )
+        return server
+
+    def _sorted_out(self, listings: Sequence[_Listing]) -> tuple[Mapping[str, Tool], tuple[str, ...]]:
+        found: dict[Pair, tuple[WireTool, bool]] = {}
+        left_out = []
+        for listing in listings:
+            for definition in listing.tools:
+                pair = (listing.server, definition["name"])
+                if why := "a second tool of this name" if pair in found else hopeless(definition):
+                    left_out.append(f"{one_line('__'.join(pair), 100)} is left out: {why}")
+                elif not self._hidden(*pair):
+                    found[pair] = (definition, listing.trusted)
+        names = model_names(found)
+        tools = {}
+        for pair in sorted(found):
+            definition, trusted = found[pair]
+            tools[names[pair]] = Tool(names[pair], *pair, definition, pin_of(definition), trusted)
+        return MappingProxyType(tools), tuple(left_out)
+
+
+def _what_happened(error: McpHostError, tool: Tool) -> str:
+    if not isinstance(error, (ServerLost, ServerTimeout)):
+        return error.message
+    doubt = "; it may or may not have run" if isinstance(error, ServerTimeout) else ""
+    repeatable = tool.read_only or tool.idempotent
+    return f"{error.message}{doubt}. {'It can be repeated.' if repeatable else 'Look before you repeat it.'}"
