@@ -44,6 +44,7 @@ class ServerConfig:
     disabled: bool = False
     required: bool = False
     timeout: float | None = None
+    timeout_unit: Literal["s", "ms"] | None = None
     protocol: Literal["auto", "modern", "legacy"] = "auto"
     sampling: Decision = "ask"
     trust_annotations: bool = False
@@ -94,13 +95,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything the files said. `failures` names servers whose entry could not be read; `warnings` and `widening`
-    (allow rules, base URLs and keys that came from a -C file) are lines for a person."""
+    """Everything the files said.
+
+    `failures` names servers whose entry could not be read, `endpoint_failures` model endpoints whose base URL, key or
+    headers could not; a name stands there or among the good ones, never in both. `warnings` and `widening` (what came
+    from a -C file and lets more happen: allow rules, base URLs, keys) are lines for a person.
+    """
 
     servers: Mapping[str, ServerConfig] = field(default_factory=dict)
     failures: Mapping[str, ConfigError] = field(default_factory=dict)
     model: str | None = None
     endpoints: Mapping[str, EndpointConfig] = field(default_factory=dict)
+    endpoint_failures: Mapping[str, ConfigError] = field(default_factory=dict)
     default: Decision = "ask"
     rules: tuple[Rule, ...] = ()
     limits: Limits = Limits()

@@ -1,0 +1,213 @@
+"""The section `mcphost` of one file: our own settings, where an unknown key is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar, cast
+
+from mcphost.config import checks
+from mcphost.config.jsonc import Node, fault
+from mcphost.config.schema import Decision, EndpointConfig, Rule, Source
+from mcphost.config.servers import read_headers
+from mcphost.config.variables import Expander
+from mcphost.errors import ConfigError
+
+T = TypeVar("T")
+Api: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
+Reader: TypeAlias = Callable[[Node], Any]
+
+SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "servers")
+DECISIONS = ("allow", "ask", "deny")
+APIS = ("anthropic", "openai-responses", "openai-chat")
+
+
+def _seconds(node: Node) -> float:
+    return checks.number(node, "seconds")
+
+
+def _globs(node: Node) -> tuple[Node, ...]:
+    return tuple(_texts(node))
+
+
+# key in the file -> (field of Limits, reader)
+LIMITS: Mapping[str, tuple[str, Reader]] = {
+    "maxSteps": ("max_steps", lambda node: checks.whole(node, "steps")),
+    "connectTimeoutSeconds": ("connect", _seconds),
+    "probeTimeoutSeconds": ("probe", _seconds),
+    "listTimeoutSeconds": ("listing", _seconds),
+    "callTimeoutSeconds": ("call_idle", _seconds),
+    "callMaxSeconds": ("call_total", _seconds),
+    "resultTokens": ("result_tokens", lambda node: checks.whole(node, "tokens")),
+    "messageBytes": ("message_bytes", lambda node: checks.whole(node, "bytes")),
+}
+# key in the file -> (field of ServerConfig, reader)
+SERVER: Mapping[str, tuple[str, Reader]] = {
+    "protocol": ("protocol", lambda node: checks.choice(node, ("auto", "modern", "legacy"))),
+    "sampling": ("sampling", lambda node: checks.choice(node, DECISIONS)),
+    "trustAnnotations": ("trust_annotations", checks.flag),
+    "allow": ("allow", _globs),
+    "deny": ("deny", _globs),
+    "instructions": ("instructions", checks.flag),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """`mcphost.servers.NAME`: fields of ServerConfig, and the rules that its allow and deny stand for."""
+
+    node: Node
+    fields: Mapping[str, Any]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one file sets; None or empty: it says nothing. `limits` are fields of Limits."""
+
+    model: str | None = None
+    endpoints: Mapping[str, EndpointConfig | ConfigError] = field(default_factory=dict)
+    default: tuple[Decision, Source] | None = None
+    rules: tuple[Rule, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    roots: tuple[Path, ...] | None = None
+    plugins: tuple[str, ...] | None = None
+    servers: Mapping[str, ServerSettings] = field(default_factory=dict)
+
+    def widening(self) -> Iterator[str]:
+        """A line for each thing that lets more happen, or sends more elsewhere, than without this file."""
+        for rule in (*self.rules, *(rule for server in self.servers.values() for rule in server.rules)):
+            if rule.decision == "allow":
+                condition = " with certain arguments" if rule.arguments else ""
+                yield f"{rule.source} allows {rule.server}__{rule.tool}{condition}"
+        for endpoint in self.endpoints.values():
+            if isinstance(endpoint, ConfigError):
+                continue
+            at = f'{endpoint.source} model endpoint "{endpoint.name}"'
+            if endpoint.base_url:
+                yield f"{at} is at {checks.origin(endpoint.base_url)}"
+            if endpoint.api_key or endpoint.headers:
+                yield f"{at} brings its own key or headers"
+        for name, server in self.servers.items():
+            if server.fields.get("sampling") == "allow":
+                yield f"{server.node.source} lets {name} ask the model without a question to you"
+            if server.fields.get("trust_annotations"):
+                yield f"{server.node.source} trusts what {name} says about its own tools"
+
+
+def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
+    """The section as values. `own`: the file is the user's configuration, which alone may name plugins.
+
+    Raises:
+        ConfigError: anything in it is wrong.
+    """
+    section = checks.members_of(node, SECTION)
+    if "plugins" in section and not own:
+        hint = "Move this setting to your user configuration."
+        raise fault(section["plugins"], "plugins are code: only the user configuration may name them", hint=hint)
+    approvals = checks.optional(section, "approvals", _approvals) or {}
+    return Settings(
+        model=checks.optional(section, "model", checks.filled),
+        endpoints=_each(section, "models", lambda name, entry: _endpoint(name, entry, expander)),
+        default=checks.optional(approvals, "default", _default),
+        rules=checks.optional(approvals, "rules", lambda node: tuple(map(_rule, checks.items(node)))) or (),
+        limits=checks.optional(section, "limits", lambda node: _fields(node, LIMITS)) or {},
+        roots=checks.optional(section, "roots", lambda node: tuple(map(expander.path, _texts(node)))),
+        plugins=checks.optional(section, "plugins", lambda node: tuple(_plugin(one, expander) for one in _texts(node))),
+        servers=_each(section, "servers", _server),
+    )
+
+
+def _approvals(node: Node) -> dict[str, Node]:
+    return checks.members_of(node, ("default", "rules"))
+
+
+def _each(section: Mapping[str, Node], key: str, read: Callable[[str, Node], T]) -> dict[str, T]:
+    entries = checks.optional(section, key, checks.members) or {}
+    return {name: read(name, entry) for name, entry in entries.items()}
+
+
+def _texts(node: Node) -> list[Node]:
+    """The items of a list of strings that are not empty."""
+    for item in checks.items(node):
+        checks.filled(item)
+    return checks.items(node)
+
+
+def _fields(node: Node, table: Mapping[str, tuple[str, Reader]]) -> dict[str, Any]:
+    entries = checks.members_of(node, table)
+    return {table[key][0]: table[key][1](entry) for key, entry in entries.items()}
+
+
+def _decision(node: Node) -> Decision:
+    return cast(Decision, checks.choice(node, DECISIONS))
+
+
+def _default(node: Node) -> tuple[Decision, Source]:
+    return _decision(node), node.source
+
+
+def _rule(node: Node) -> Rule:
+    entries = checks.members_of(node, ("server", "tool", "arguments", "decision", "message"))
+    server = checks.filled(checks.required(node, entries, "server", "a server's name"))
+    if set(server) & set("*?"):
+        raise checks.wrong(entries["server"], "the name of one server, not a pattern")
+    arguments = checks.optional(entries, "arguments", checks.members)
+    return Rule(
+        server,
+        checks.filled(checks.required(node, entries, "tool", 'a tool\'s name or a pattern such as "read_*"')),
+        _decision(checks.required(node, entries, "decision", f"one of {', '.join(DECISIONS)}")),
+        arguments={key: value.plain() for key, value in arguments.items()} if arguments else None,
+        message=checks.optional(entries, "message", checks.filled),
+        source=node.source,
+    )
+
+
+def _endpoint(name: str, node: Node, expander: Expander) -> EndpointConfig | ConfigError:
+    """A base URL, key or headers that cannot be used are the endpoint's own failure, as an unset variable often is:
+    who uses another endpoint need not mind."""
+    if not name.strip() or "/" in name:
+        raise fault(node, "an endpoint's name is not empty and has no slash: models are named ENDPOINT/MODEL")
+    entries = checks.members_of(node, ("api", "baseUrl", "apiKey", "headers"))
+    api = cast(Api, checks.choice(checks.required(node, entries, "api", f"one of {', '.join(APIS)}"), APIS))
+    try:
+        return EndpointConfig(
+            name,
+            api,
+            base_url=checks.optional(entries, "baseUrl", lambda url: checks.url(url, expander.text(url))),
+            api_key=checks.optional(entries, "apiKey", lambda key: _key(key, expander)),
+            headers=checks.optional(entries, "headers", lambda headers: read_headers(headers, expander)) or {},
+            source=node.source,
+        )
+    except ConfigError as error:
+        return error
+
+
+def _key(node: Node, expander: Expander) -> str | None:
+    """A key travels in a header; one that its variable leaves empty is none."""
+    return checks.header(node, "Authorization", expander.text(node))[1] or None
+
+
+def _plugin(node: Node, expander: Expander) -> str:
+    """A path from the file's directory if it looks like one, else the name of an installed plugin."""
+    plugin = expander.argument(node)
+    return str(expander.path(node)) if "/" in plugin or plugin.endswith(".py") else plugin
+
+
+def _server(name: str, node: Node) -> ServerSettings:
+    fields = _fields(node, SERVER)
+    rules: list[Rule] = []
+    decision: Decision
+    for decision in ("allow", "deny"):
+        if decision in fields:
+            rules += [Rule(name, _glob(name, glob), decision, source=glob.source) for glob in fields[decision]]
+            fields[decision] = tuple(glob.value for glob in fields[decision])
+    return ServerSettings(node, fields, tuple(rules))
+
+
+def _glob(server: str, node: Node) -> str:
+    glob = checks.filled(node)
+    if glob.startswith(f"{server}__"):
+        raise checks.wrong(node, f'the server\'s own name of the tool, without "{server}__"')
+    return glob
