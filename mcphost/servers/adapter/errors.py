@@ -1,0 +1,97 @@
+"""The SDK's exceptions turned into ours; each names the server and says what to do next.
+
+Law: what went wrong on our side never passes for the peer's word, nor the other way round.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+import mcp_types as t
+from mcp.client._input_required import InputRequiredRoundsExceededError
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
+
+from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerUnavailable
+from mcphost.text import one_line
+
+# "unreachable": never left; "cut": may have run; "status": an HTTP status; "invalid": it broke the protocol.
+Fault: TypeAlias = Literal["unreachable", "cut", "status", "invalid"]
+
+_LOCAL_CODE = -31000  # outside JSON-RPC's reserved range
+_MARK = uuid.uuid4().hex  # no peer can forge a local error
+
+
+def local_error(fault: Fault, message: str, **detail: Any) -> t.ErrorData:
+    """A JSON-RPC error that we make in the peer's place; `translate` reads it back."""
+    return t.ErrorData(code=_LOCAL_CODE, message=message, data={"mark": _MARK, "fault": fault, **detail})
+
+
+def flatten(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions inside a group, or the exception itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from flatten(inner)
+    else:
+        yield error
+
+
+def translate(error: BaseException, server: str, what: str) -> ServerError:
+    """`error`, raised by the SDK while `server` was asked for `what`, as one of ours."""
+    causes = list(flatten(error))
+    cause = next((inner for inner in causes if isinstance(inner, MCPError | ServerError)), causes[0])
+    if isinstance(cause, MCPError):
+        translated = _from_mcp(cause, server, what)
+    elif isinstance(cause, ServerError):
+        translated = cause
+    elif isinstance(cause, ValidationError):
+        translated = ServerError(f"{server} sent an invalid answer to {what}: {first_error(cause)}", server=server)
+    elif isinstance(cause, InputRequiredRoundsExceededError):
+        text = f"{server} kept asking for more input during {what}, {cause.max_rounds} times"
+        translated = ServerError(text, server=server)
+    else:
+        reason = one_line(str(cause)) or type(cause).__name__
+        translated = ServerUnavailable(f"{server} failed during {what}: {reason}", server=server)
+    if translated is not cause:
+        translated.__cause__ = cause
+    return translated
+
+
+def _from_mcp(error: MCPError, server: str, what: str) -> ServerError:
+    data = error.data if isinstance(error.data, dict) else {}
+    if error.code == _LOCAL_CODE and data.get("mark") == _MARK:
+        return _from_local(error.message, data, server, what)
+    if error.code == t.CONNECTION_CLOSED and error.message.startswith(("SSE stream", "Connection closed")):
+        return lost(server, what, one_line(error.message))
+    text = f"{server} refused {what}: {one_line(error.message, 500)} (code {error.code})"
+    return ServerRefused(text, server=server, rpc_code=error.code)
+
+
+def _from_local(message: str, data: dict[str, Any], server: str, what: str) -> ServerError:
+    facts = {key: data[key] for key in ("status", "retry_after") if data.get(key) is not None}
+    match data.get("fault"):
+        case "cut":
+            return lost(server, what, message, **facts)
+        case "unreachable":
+            return ServerUnavailable(f"{server} cannot be reached: {message}", server=server, **facts)
+        case "status" if facts.get("status") == 401:
+            advice = f"check the headers of {server} in the configuration: it wants credentials"
+            return ServerUnavailable(f"{server} needs sign-in: {message}", hint=advice, server=server, **facts)
+        case "status":
+            hint = f"wait {facts['retry_after']} s, then try again" if "retry_after" in facts else None
+            return ServerUnavailable(f"{server} answered {what} with {message}", hint=hint, server=server, **facts)
+        case _:
+            return ServerError(f"{server}, asked for {what}: {message}", server=server)
+
+
+def lost(server: str, what: str, reason: str, *, hint: str | None = None, **facts: Any) -> ServerLost:
+    text = f"{server} was lost during {what}, which may or may not have run: {reason}"
+    return ServerLost(text, hint=hint, server=server, **facts)
+
+
+def first_error(error: ValidationError) -> str:
+    """The first thing that is wrong: a JSON pointer and the reason."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"/{'/'.join(str(part) for part in first['loc'])}: {one_line(first['msg'])}"

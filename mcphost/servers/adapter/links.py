@@ -1,0 +1,92 @@
+"""The ways to a server: what the owner task opens, asks for the reason when it breaks, and closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import anyio
+from mcp.client._memory import InMemoryTransport
+from mcp.server import Server as LowLevelServer
+from mcp.server.mcpserver import MCPServer
+
+from mcphost.servers.adapter.edge import Transport
+from mcphost.servers.adapter.stdio import stdio
+from mcphost.servers.dial import Loss
+from mcphost.servers.process import Process
+from mcphost.text import one_line
+
+EXIT = 0.5  # seconds that the reason of a loss may wait for the exit code
+LAST_LINES = 5
+
+
+class Link(Protocol):
+    """One attempt at a server. `lost` is set where the link itself learns that it is of no more use."""
+
+    transport: Transport
+    lost: anyio.Event
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def stderr_tail(self) -> str: ...
+
+    async def why(self) -> Loss:
+        """Why it ended."""
+
+    async def close(self) -> None: ...
+
+
+class StdioLink:
+    """A link to a process of our own."""
+
+    def __init__(self, process: Process, *, limit: int, noise: Callable[[str], None]) -> None:
+        self.transport: Transport = stdio(process, limit=limit, noise=noise)
+        self.lost = anyio.Event()
+        self._process = process
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def stderr_tail(self) -> str:
+        return self._process.stderr_tail
+
+    async def why(self) -> Loss:
+        with anyio.move_on_after(EXIT):
+            await self._process.exited()
+        code = self._process.returncode
+        return Loss(
+            self._process.reason or "closed the connection",
+            hint=last_lines(self._process.stderr_tail),
+            detail={} if code is None else {"exit_code": code},
+        )
+
+    async def close(self) -> None:
+        await self._process.stop()
+
+
+class LiveLink:
+    """A link to a server inside this process, or over a transport that the library's user built."""
+
+    pid = None
+    stderr_tail = ""
+
+    def __init__(self, target: object) -> None:
+        inside = isinstance(target, MCPServer | LowLevelServer)
+        self.transport = cast(Transport, InMemoryTransport(cast(Any, target)) if inside else target)
+        self.lost = anyio.Event()
+
+    async def why(self) -> Loss:
+        return Loss("closed the connection")
+
+    async def close(self) -> None:
+        return None
+
+
+def last_lines(stderr: str) -> str | None:
+    """The last words of a server, made safe, as a hint."""
+    lines = [one_line(line, 300) for line in stderr.strip().splitlines()[-LAST_LINES:]]
+    return "\n  ".join(["its last words on stderr:", *lines]) if lines else None

@@ -1,0 +1,196 @@
+"""The pool: all servers of a host, started and stopped together, each in its own task.
+
+Law 4: a server that fails is a state with a reason; it delays neither its neighbours nor the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.errors import ConfigError, ServerUnavailable
+from mcphost.events import Event, Noticed, Show
+from mcphost.servers.dial import Dial
+from mcphost.servers.process import Process, Reaper, spawn
+from mcphost.servers.server import Server, State
+
+if TYPE_CHECKING:
+    from mcphost.servers.adapter.links import Link
+
+STOP = 5.0  # seconds for all servers together to end, after which they are left to the reaper
+LAST_EVENTS = 0.5  # seconds for the last events to be shown
+
+
+class ServerPool:
+    """An async context manager over all servers; enter and leave it in one task.
+
+    `live` holds in-process servers (`MCPServer`, low-level `Server`) or SDK transports by name; `failures` the entries
+    that could not be read; `processes` those already spawned, which the pool takes over. `environ` is what spawned
+    servers inherit from; `show` is told every ServerChanged and whatever the servers announce.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, ServerConfig],
+        *,
+        limits: Limits,
+        environ: Mapping[str, str],
+        show: Show,
+        live: Mapping[str, object] = MappingProxyType({}),
+        failures: Mapping[str, ConfigError] = MappingProxyType({}),
+        roots: Sequence[Path] = (),
+        processes: Mapping[str, Process] = MappingProxyType({}),
+        reaper: Reaper | None = None,
+    ) -> None:
+        self._limits = limits
+        self._environ = environ
+        self._show = show
+        self._roots = tuple(roots)
+        self._processes = dict(processes)
+        self._reaper = reaper
+        self._owns_reaper = reaper is None
+        self._outbox: MemoryObjectSendStream[Event]
+        self._tasks: anyio.abc.TaskGroup
+        self._running: set[str] = set()
+        self._ended = anyio.Event()
+        made: dict[str, Server] = {}
+        for name, config in servers.items():
+            made[name] = self._configured(name, config)
+        for name, target in live.items():
+            made[name] = self._server(name, None, Dial("live"), self._live(target))
+        for name, error in failures.items():
+            made[name] = self._server(name, None, Dial("live"), _no_link, state="failed", detail=error.message)
+        self.servers: Mapping[str, Server] = MappingProxyType(made)
+
+    async def __aenter__(self) -> ServerPool:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._outbox, events = anyio.create_memory_object_stream[Event](math.inf)
+        self._tasks.start_soon(self._tell, events)
+        for server in self.servers.values():
+            if server.state == "pending":
+                self._running.add(server.name)
+                self._tasks.start_soon(self._own, server)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with anyio.CancelScope(shield=True):
+            await self._stop()
+        # The error stays outside the task group, which would wrap it into an exception group.
+        await self._tasks.__aexit__(None, None, None)
+        return None
+
+    async def settled(self, seconds: float, names: Collection[str] | None = None) -> bool:
+        """Wait at most `seconds` until every server, or those of `names`, is ready or cannot become so."""
+        with anyio.move_on_after(seconds):
+            for name in self.servers if names is None else names:
+                await self.servers[name].ready()
+            return True
+        return False
+
+    def _configured(self, name: str, config: ServerConfig) -> Server:
+        if config.disabled:
+            return self._server(name, config, Dial(config.transport), _no_link, state="disabled")
+        open_link = self._spawned(config) if config.transport == "stdio" else self._remote(config)
+        mode: Literal["auto", "legacy"] = "legacy" if config.protocol == "legacy" else "auto"
+        return self._server(name, config, Dial(config.transport, mode), open_link)
+
+    def _server(
+        self,
+        name: str,
+        config: ServerConfig | None,
+        dial: Dial,
+        open_link: Callable[[Dial], Link],
+        *,
+        state: State = "pending",
+        detail: str = "",
+    ) -> Server:
+        return Server(
+            name,
+            config,
+            dial,
+            open_link,
+            limits=self._limits,
+            emit=self._emit,
+            roots=self._roots,
+            state=state,
+            detail=detail,
+        )
+
+    def _spawned(self, config: ServerConfig) -> Callable[[Dial], Link]:
+        def open_link(dial: Dial) -> Link:
+            from mcphost.servers.adapter.links import StdioLink
+
+            process = self._processes.pop(config.name, None) or spawn(config, self._environ, reaper=self._reap())
+            return StdioLink(
+                process, limit=self._limits.message_bytes, noise=lambda text: self._warn(config.name, text)
+            )
+
+        return open_link
+
+    def _live(self, target: object) -> Callable[[Dial], Link]:
+        def open_link(dial: Dial) -> Link:
+            from mcphost.servers.adapter.links import LiveLink
+
+            return LiveLink(target)
+
+        return open_link
+
+    def _remote(self, config: ServerConfig) -> Callable[[Dial], Link]:
+        def open_link(dial: Dial) -> Link:
+            raise ServerUnavailable(f"{config.name}: HTTP is not built yet", server=config.name)
+
+        return open_link
+
+    def _reap(self) -> Reaper:
+        if self._reaper is None:
+            self._reaper = Reaper()
+        return self._reaper
+
+    def _warn(self, server: str, text: str) -> None:
+        self._emit(Noticed(text=f"{server} {text}", level="warning"))
+
+    def _emit(self, event: Event) -> None:
+        self._outbox.send_nowait(event)
+
+    async def _own(self, server: Server) -> None:
+        try:
+            await server.own()
+        finally:
+            self._running.discard(server.name)
+            if not self._running:
+                self._ended.set()
+
+    async def _tell(self, events: MemoryObjectReceiveStream[Event]) -> None:
+        with events:
+            async for event in events:
+                await self._show(event)
+
+    async def _stop(self) -> None:
+        with anyio.move_on_after(STOP):
+            async with anyio.create_task_group() as stopping:
+                for process in self._processes.values():  # never taken over
+                    stopping.start_soon(process.stop)
+                for server in self.servers.values():
+                    server.stop()
+                if self._running:
+                    await self._ended.wait()
+        self._outbox.close()
+        self._tasks.cancel_scope.deadline = anyio.current_time() + LAST_EVENTS
+        if self._reaper is not None and self._owns_reaper:
+            await anyio.to_thread.run_sync(self._reaper.close)
+
+
+def _no_link(dial: Dial) -> Link:
+    raise AssertionError("a server that is not started has no link")

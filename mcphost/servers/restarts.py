@@ -1,0 +1,33 @@
+"""How often a server that was lost is started again: soon, ever later, and not for ever."""
+
+from __future__ import annotations
+
+import random
+
+import anyio
+
+LIMIT = 5  # losses within WINDOW after which the server stays down
+WINDOW = 180.0  # seconds
+HEALTHY = 60.0  # seconds of health after which the past is forgotten
+FIRST, LONGEST = 1.0, 30.0  # seconds before the first and any later restart
+
+
+class Restarts:
+    def __init__(self) -> None:
+        self._losses: list[float] = []
+
+    def delay(self, since: float | None) -> float | None:
+        """Seconds to wait before the next start of a server that was ready from `since` until now; None: give up.
+
+        A server that was never ready (`since` None) is not started again.
+        """
+        if since is None:
+            return None
+        now = anyio.current_time()
+        if now - since >= HEALTHY:
+            self._losses.clear()
+        self._losses = [loss for loss in self._losses if now - loss < WINDOW] + [now]
+        if len(self._losses) >= LIMIT:
+            return None
+        longest = min(LONGEST, FIRST * 2.0 ** (len(self._losses) - 1))
+        return longest * random.uniform(0.8, 1.0)

@@ -1,0 +1,332 @@
+"""One configured server: its owner task, its state, what it offers, and the calls of everybody else.
+
+Law: the owner task alone enters and leaves the connection; whatever the server does ends as a state with a reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import anyio
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.errors import ServerError, ServerRefused, ServerUnavailable
+from mcphost.events import Event, ResourceUpdated, ServerChanged, ServerListChanged, ServerLogged
+from mcphost.servers.dial import Dial
+from mcphost.servers.offer import Announced, Kind, Offer
+from mcphost.servers.restarts import Restarts
+from mcphost.servers.wire import (
+    Caller,
+    CallOutcome,
+    Progress,
+    PromptMessage,
+    ResourceContents,
+    WirePrompt,
+    WireResource,
+    WireTemplate,
+    WireTool,
+)
+from mcphost.text import one_line, safe
+
+if TYPE_CHECKING:
+    from mcphost.servers.adapter.connection import Connection, Settings
+    from mcphost.servers.adapter.links import Link
+
+State: TypeAlias = Literal["pending", "needs-auth", "ready", "restarting", "failed", "stopped", "disabled"]
+
+LOG_LIMIT = 4000  # characters of one log message
+LISTEN = 2.0  # seconds that the first listing waits for the change stream to open
+_UNSETTLED = ("pending", "restarting")
+
+
+class Server:
+    """A server under the name that the configuration gives it. Its attributes are up to date, its verbs safe from any
+    task: they raise ServerError, and cancelling one cancels that request, never the server."""
+
+    def __init__(
+        self,
+        name: str,
+        config: ServerConfig | None,
+        dial: Dial,
+        open_link: Callable[[Dial], Link],
+        *,
+        limits: Limits,
+        emit: Callable[[Event], None],
+        roots: Sequence[Path] = (),
+        state: State = "pending",
+        detail: str = "",
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.state = state
+        self.detail = detail
+        self.instructions: str | None = None
+        self.era: Literal["modern", "legacy"] | None = None
+        self.version: str | None = None
+        self.info: str | None = None
+        self._dial = dial
+        self._open_link = open_link
+        self._limits = limits
+        self._emit = emit
+        self._roots = roots
+        self._offer = Offer()
+        self._link: Link | None = None
+        self._connection: Connection | None = None
+        self._ready_since: float | None = None
+        self._stopping = anyio.Event()
+        self._attempt = anyio.CancelScope()
+        self._settled = anyio.Event()
+        if state not in _UNSETTLED:
+            self._settled.set()
+
+    @property
+    def tools(self) -> tuple[WireTool, ...]:
+        return self._offer.tools
+
+    @property
+    def resources(self) -> tuple[WireResource, ...]:
+        return self._offer.resources
+
+    @property
+    def templates(self) -> tuple[WireTemplate, ...]:
+        return self._offer.templates
+
+    @property
+    def prompts(self) -> tuple[WirePrompt, ...]:
+        return self._offer.prompts
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was wrong with its lists, a line each: name, JSON pointer, reason."""
+        return self._offer.problems
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever its tools change."""
+        return self._offer.revision
+
+    @property
+    def transport(self) -> str:
+        return self._dial.transport
+
+    @property
+    def pid(self) -> int | None:
+        return self._link.pid if self._link else None
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last it wrote to stderr, also of a process that ended: text from outside."""
+        return self._link.stderr_tail if self._link else ""
+
+    async def ready(self) -> None:
+        """Wait until the server is ready, or cannot become so."""
+        await self._settled.wait()
+
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        caller: Caller | None = None,
+        progress: Progress | None = None,
+    ) -> CallOutcome:
+        """Run a listed tool. What the tool itself reports as an error is an outcome.
+
+        `caller` answers what the server asks meanwhile; callers that compare equal are one chat. `progress` is told at
+        most ten times a second. Raises ServerUnavailable (did not run), ServerRefused, ServerLost and ServerTimeout
+        (may have run).
+        """
+        connection = self._connected()
+        if not self._offer.has_tool(tool):
+            text = f"{self.name} lists no tool {one_line(tool, 80)!r}"
+            raise ServerRefused(text, server=self.name)
+        return await connection.call(tool, arguments, caller=caller, progress=progress)
+
+    async def read(self, uri: str, *, caller: Caller | None = None) -> tuple[ResourceContents, ...]:
+        """Read a resource; one URI may give several contents. Raises as `call`."""
+        return await self._connected().read(uri, caller=caller)
+
+    async def get_prompt(
+        self, name: str, arguments: Mapping[str, str], *, caller: Caller | None = None
+    ) -> tuple[PromptMessage, ...]:
+        """Fill in a prompt. Raises as `call`."""
+        return await self._connected().get_prompt(name, arguments, caller=caller)
+
+    async def complete(
+        self, ref: Mapping[str, Any], argument: str, value: str, context: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
+        """Completions of `value` for an argument of `ref` (`ref/prompt` or `ref/resource`, as on the wire).
+
+        `context` holds the arguments already given. Raises as `call`.
+        """
+        return await self._connected().complete(ref, argument, value, context or {})
+
+    # The owner task.
+
+    async def own(self) -> None:
+        """Connect, serve, and start again after a loss, until `stop`. Run by the pool, in one task."""
+        restarts = Restarts()
+        while True:
+            self._ready_since = None
+            failure = await self._lifetime()
+            if self._stopping.is_set():
+                break
+            delay = restarts.delay(self._ready_since)
+            if delay is None:
+                self._offer.clear()
+                self._become("needs-auth" if failure.detail.get("status") == 401 else "failed", _line(failure))
+                return
+            self._become("restarting", f"{_line(failure)}; starting again in {delay:.0f} s")
+            with anyio.move_on_after(delay):
+                await self._stopping.wait()
+        self._become("stopped")
+
+    def stop(self) -> None:
+        """Tell the owner to leave; it is done when `own` returns."""
+        self._stopping.set()
+        if self._connection is None:
+            self._attempt.cancel()
+
+    async def _lifetime(self) -> ServerError:
+        """One connection from its first attempt to its end; why it ended."""
+        end = anyio.current_time() + self._limits.connect
+        dial: Dial | None = self._dial
+        while True:
+            assert dial is not None
+            failure = await self._serve(dial, end - anyio.current_time())
+            dial = dial.after(failure)
+            if dial is None or self._stopping.is_set():
+                return failure
+
+    async def _serve(self, dial: Dial, seconds: float) -> ServerError:
+        from mcphost.servers.adapter.connection import connect
+
+        try:
+            link = self._link = self._open_link(dial)
+        except ServerError as failure:
+            return failure
+        try:
+            with anyio.CancelScope() as self._attempt:
+                async with connect(link.transport, self._settings(dial, seconds), self, link.why) as connection:
+                    self._dial = dial
+                    await self._use(connection, link)
+            if self._stopping.is_set():
+                return ServerUnavailable(f"{self.name} was stopped", server=self.name)
+            loss = await link.why()
+            return ServerUnavailable(f"{self.name} {loss.reason}", hint=loss.hint, server=self.name, **loss.detail)
+        except ServerError as failure:
+            return failure
+        finally:
+            self._connection = None
+            with anyio.CancelScope(shield=True):
+                await link.close()
+
+    def _settings(self, dial: Dial, seconds: float) -> Settings:
+        from mcphost.servers.adapter.connection import Settings
+
+        config = self.config
+        return Settings(
+            server=self.name,
+            limits=self._limits,
+            mode=dial.mode,
+            connect=seconds,
+            probe=self._limits.probe if dial.transport == "stdio" else float("inf"),
+            timeout=config.timeout if config else None,
+            sampling=config is None or config.sampling != "deny",
+            roots=self._roots,
+            headers=dial.transport == "http",
+        )
+
+    async def _use(self, connection: Connection, link: Link) -> None:
+        """List, be ready, and wait for the end. Raises ServerError, in a group."""
+        if self.config and self.config.protocol == "modern" and connection.era != "modern":
+            text = f'{self.name} speaks only protocol {connection.version}: remove "protocol": "modern" from its entry'
+            raise ServerUnavailable(text, server=self.name)
+        opened = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.follow, opened)
+            with anyio.move_on_after(LISTEN):
+                await opened.wait()
+            await self._offer.load(connection)
+            self._connection = connection
+            self._remember(connection)
+            tasks.start_soon(self._offer.follow, connection, self._listed)
+            await _first(connection.gone, link.lost, self._stopping)
+            self._connection = None
+            tasks.cancel_scope.cancel()
+
+    def _remember(self, connection: Connection) -> None:
+        self.era = connection.era
+        self.version = connection.version
+        self.info = connection.info
+        self.instructions = connection.instructions
+        self._dial = Dial(self._dial.transport, "legacy" if connection.era == "legacy" else "auto")
+        self._ready_since = anyio.current_time()
+        self._become("ready")
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            detail = f": {self.detail}" if self.detail else ""
+            raise ServerUnavailable(f"{self.name} is {self.state}{detail}", server=self.name)
+        return self._connection
+
+    def _become(self, state: State, detail: str = "") -> None:
+        self.state = state
+        self.detail = detail
+        if state in _UNSETTLED:
+            self._settled = anyio.Event()
+        else:
+            self._settled.set()
+        self._emit(
+            ServerChanged(
+                server=self.name,
+                state=state,
+                detail=detail,
+                era=self.era,
+                transport=self.transport,
+                version=self.version,
+                pid=self.pid,
+                tools=len(self.tools),
+            )
+        )
+
+    # What the connection hears.
+
+    def changed(self, kind: Kind) -> None:
+        self._offer.announce("resources" if kind == "templates" else kind)
+
+    def updated(self, uri: str) -> None:
+        self._emit(ResourceUpdated(server=self.name, uri=uri))
+
+    def logged(self, params: Mapping[str, Any]) -> None:
+        data, logger = params.get("data"), params.get("logger")
+        text = data if isinstance(data, str) else json.dumps(data, default=str, ensure_ascii=False)
+        self._emit(
+            ServerLogged(
+                server=self.name,
+                level=one_line(str(params.get("level", "info")), 20),
+                text=safe(text[:LOG_LIMIT]),
+                logger=one_line(logger, 80) if isinstance(logger, str) else None,
+            )
+        )
+
+    def _listed(self, kind: Announced) -> None:
+        self._emit(ServerListChanged(server=self.name, kind=kind))
+
+
+def _line(failure: ServerError) -> str:
+    return one_line(failure.message, 500)
+
+
+async def _first(*events: anyio.Event) -> None:
+    async with anyio.create_task_group() as waiting:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            waiting.cancel_scope.cancel()
+
+        for event in events:
+            waiting.start_soon(wait, event)

@@ -1,0 +1,120 @@
+"""The pool over real processes and in-process servers."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.errors import ConfigError, ServerRefused, ServerUnavailable
+from mcphost.events import Event, ServerChanged
+from mcphost.servers import ServerPool
+
+
+class Seen:
+    """A Show that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def states(self, server: str) -> list[str]:
+        return [event.state for event in self.events if isinstance(event, ServerChanged) and event.server == server]
+
+
+def demo(name: str = "demo", **changes: Any) -> ServerConfig:
+    return ServerConfig(name, command=sys.executable, args=("-m", "mcphost.demo"), **changes)
+
+
+def python(name: str, code: str, **changes: Any) -> ServerConfig:
+    return ServerConfig(name, command=sys.executable, args=("-c", code), **changes)
+
+
+def pool(servers: Mapping[str, ServerConfig], **changes: Any) -> ServerPool:
+    arguments: dict[str, Any] = {"limits": Limits(), "environ": os.environ, "show": Seen(), **changes}
+    return ServerPool(servers, **arguments)
+
+
+def adder() -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("adder")
+
+    @server.tool()
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    return server
+
+
+@pytest.mark.parametrize(("protocol", "era"), [("auto", "modern"), ("legacy", "legacy"), ("modern", "modern")])
+async def test_a_stdio_server_is_ready_in_the_era_that_was_asked_for(protocol: str, era: str) -> None:
+    seen = Seen()
+    async with pool({"demo": demo(protocol=protocol)}, show=seen) as servers:
+        assert await servers.settled(20)
+        server = servers.servers["demo"]
+        assert (server.state, server.era, server.transport) == ("ready", era, "stdio")
+        assert server.pid
+        assert server.problems == ()
+        assert "add" in [tool["name"] for tool in server.tools]
+        outcome = await server.call("add", {"a": 1, "b": 2})
+        assert outcome.content[0]["text"] == "3"
+    assert seen.states("demo") == ["ready", "stopped"]
+
+
+async def test_one_bad_server_is_a_state_and_the_others_work() -> None:
+    servers = {
+        "missing": ServerConfig("missing", command="no-such-command-anywhere"),
+        "dies": python("dies", "import sys; sys.exit('cannot find my database')"),
+        "off": demo("off", disabled=True),
+    }
+    failures = {"broken": ConfigError("broken: command is missing")}
+    async with pool(servers, live={"adder": adder()}, failures=failures) as running:
+        assert await running.settled(10)
+        found = running.servers
+        assert {name: server.state for name, server in found.items()} == {
+            "missing": "failed",
+            "dies": "failed",
+            "off": "disabled",
+            "adder": "ready",
+            "broken": "failed",
+        }
+        assert "no-such-command-anywhere" in found["missing"].detail
+        assert "exited with code 1" in found["dies"].detail
+        assert "cannot find my database" in found["dies"].stderr_tail
+        assert found["broken"].detail == "broken: command is missing"
+        assert (await found["adder"].call("add", {"a": 2, "b": 2})).structured == {"result": 4}
+        with pytest.raises(ServerUnavailable, match="missing is failed"):
+            await found["missing"].call("add", {})
+
+
+async def test_names_that_are_not_listed_are_never_called() -> None:
+    async with pool({}, live={"adder": adder()}) as running:
+        await running.settled(10)
+        with pytest.raises(ServerRefused, match="adder lists no tool 'sub'"):
+            await running.servers["adder"].call("sub", {"a": 2, "b": 2})
+
+
+async def test_an_error_in_the_body_leaves_the_pool_as_it_is() -> None:
+    with pytest.raises(LookupError):
+        async with pool({}, live={"adder": adder()}):
+            raise LookupError
+
+
+async def test_servers_that_ignore_everything_but_kill_end_together() -> None:
+    deaf = (
+        "import signal, time\n"
+        "for sign in (signal.SIGTERM, signal.SIGINT): signal.signal(sign, signal.SIG_IGN)\n"
+        "time.sleep(60)"
+    )
+    servers = {name: python(name, deaf) for name in ("a", "b", "c")}
+    async with pool(servers) as running:
+        assert not await running.settled(0.5)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
