@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -59,7 +59,15 @@ class Waiting:
     why: str
 
 
-Piece: TypeAlias = TextDelta | ReasoningDelta | CallDelta | Waiting | AssistantMessage
+@dataclass(frozen=True, slots=True)
+class ToolQuarantined:
+    """The tool with this model-side name is left out of every request to this API, because of `why`."""
+
+    name: str
+    why: str
+
+
+Piece: TypeAlias = TextDelta | ReasoningDelta | CallDelta | Waiting | ToolQuarantined | AssistantMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class Model(Protocol):
     @property
     def info(self) -> ModelInfo: ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
         """The reply as it comes: deltas, at last exactly one AssistantMessage. Read it under `aclosing()`.
 
         Raises:
@@ -91,6 +99,9 @@ class Model(Protocol):
             ModelCut: the stream ended before the reply was complete.
             ModelError: anything else the API did wrong.
         """
+
+    def warm(self) -> None:
+        """Import and build now what the first request would; may run in a thread."""
 
     async def aclose(self) -> None:
         """Give back connections. The model cannot be used afterwards."""

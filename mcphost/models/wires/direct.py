@@ -1,0 +1,60 @@
+"""The wire for a plain key and base URL: httpx2 alone, no SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import httpx2
+
+from mcphost.models import failures
+from mcphost.models.endpoints import Endpoint
+from mcphost.models.sse import Pair
+from mcphost.models.wires import Connection, read_pairs
+
+ANTHROPIC_VERSION = "2026-10-21"
+
+
+class DirectWire:
+    def __init__(self, endpoint: Endpoint, connection: Connection) -> None:
+        self._endpoint = endpoint
+        self._connection = connection
+        self._url = endpoint.base_url.rstrip("/")
+        secure = self._url.startswith("https:")
+        self._client = httpx2.AsyncClient(
+            headers=_headers(endpoint),
+            verify=(connection.tls or True) if secure else False,  # a context takes long to build, and none is used
+            timeout=connection.timeout,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def pairs(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Pair, None]:
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        request = self._client.build_request("POST", self._url + path, content=content)
+        try:
+            response = await self._client.send(request, stream=True)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise failures.unreachable(error, self._endpoint) from error
+        try:
+            async with aclosing(read_pairs(response, self._endpoint, self._connection)) as pairs:
+                async for pair in pairs:
+                    yield pair
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def _headers(endpoint: Endpoint) -> httpx2.Headers:
+    headers = httpx2.Headers({"accept": "text/event-stream", "content-type": "application/json"})
+    headers["user-agent"] = "mcphost"
+    if endpoint.key:
+        headers["authorization"] = f"Bearer {endpoint.key}"
+    if endpoint.api == "anthropic":
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+    headers.update(endpoint.headers)
+    return headers
