@@ -50,7 +50,17 @@ def _npm_folder() -> Path:
 
 
 def _npm_install(npm: str, folder: Path) -> None:
-    _run(npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *_NPM)
+    _run(
+        npm,
+        "install",
+        "--prefix",
+        str(folder),
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--fetch-retries=1",
+        *_NPM,
+    )
 
 
 @functools.cache
@@ -91,7 +101,7 @@ def _run(*command: str) -> None:
     except subprocess.TimeoutExpired:
         _unavailable(f"`{' '.join(command)}` took more than {_INSTALL_LIMIT:.0f} s")
     if done.returncode != 0:
-        _unavailable(f"`{' '.join(command)}` failed: {done.stderr.strip()[-500:]}")
+        _unavailable(f"`{' '.join(command)}` failed: {done.stderr.strip()[-800:]}")
 
 
 def _unavailable(reason: str) -> NoReturn:

@@ -59,7 +59,7 @@ def everything(command: Sequence[str], transport: str) -> Iterator[str]:
 
 
 @contextmanager
-def legacy(python: str, script: Path, transport: str) -> Iterator[str]:
+def legacy(python: str, script: Path, transport: str, env: Mapping[str, str]) -> Iterator[str]:
     """A server of `legacy/` over "http" or "sse"; gives its URL."""
-    with listening([python, "-u", str(script), transport], r"^listening on (http\S+)$") as match:
+    with listening([python, str(script), transport], r"^listening on (http\S+)$", env) as match:
         yield match[1]

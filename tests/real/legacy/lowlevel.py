@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """A server on the SDK's low-level class, as before FastMCP: schemas by hand, listings in pages, completion.
 
-Over http it is stateless and answers with plain JSON.
+Over http it is stateless and answers with plain JSON; over sse it is the mounting of the SDK's documentation.
 """
 
 import contextlib
@@ -11,7 +11,12 @@ import anyio
 import mcp.types as types
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
+from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 from transports import listen
 
 server = Server("lowlevel")
@@ -40,7 +45,7 @@ TOOLS = [
 
 
 @server.list_tools()
-async def list_tools(request: types.ListToolsRequest | None) -> types.ListToolsResult:
+async def list_tools(request: types.ListToolsRequest) -> types.ListToolsResult:
     # The SDK itself asks with None when it looks up a tool that it has not listed.
     start = int(request.params.cursor) if request and request.params and request.params.cursor else 0
     following = start + PAGE
@@ -82,21 +87,17 @@ async def complete(ref, argument, context) -> types.Completion:
     return types.Completion(values=[city for city in sorted(CITIES) if city.startswith(argument.value)])
 
 
-async def main() -> None:
-    options = InitializationOptions(
-        server_name="lowlevel",
-        server_version="1",
-        capabilities=server.get_capabilities(NotificationOptions(), {}),
-    )
+def options() -> InitializationOptions:
+    capabilities = server.get_capabilities(NotificationOptions(), {})
+    return InitializationOptions(server_name="lowlevel", server_version="1", capabilities=capabilities)
+
+
+async def main_stdio() -> None:
     async with stdio_server() as (read, write):
-        await server.run(read, write, options)
+        await server.run(read, write, options())
 
 
 def main_http() -> None:
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
-
     sessions = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
 
     @contextlib.asynccontextmanager
@@ -107,8 +108,22 @@ def main_http() -> None:
     listen(Starlette(routes=[Mount("/mcp", app=sessions.handle_request)], lifespan=lifespan), "/mcp/")
 
 
+def main_sse() -> None:
+    sse = SseServerTransport("/messages/")
+
+    async def handle(request):
+        async with sse.connect_sse(request.scope, request.receive, request._send) as (read, write):
+            await server.run(read, write, options())
+        return Response()
+
+    listen(Starlette(routes=[Route("/sse", handle), Mount("/messages/", app=sse.handle_post_message)]), "/sse")
+
+
 if __name__ == "__main__":
-    if sys.argv[1:] == ["http"]:
-        main_http()
-    else:
-        anyio.run(main)
+    match sys.argv[1:]:
+        case ["http"]:
+            main_http()
+        case ["sse"]:
+            main_sse()
+        case _:
+            anyio.run(main_stdio)
