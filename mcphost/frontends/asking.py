@@ -170,13 +170,17 @@ class Asker:
 
     async def _line(self, prompt: str) -> str | None:
         """One line from the terminal without what was typed before the prompt; None at the end of the input."""
+        data = b""
         try:
             termios.tcflush(self._terminal, termios.TCIFLUSH)
             self._write(prompt)
             await _readable(self._terminal)
             data = os.read(self._terminal, 65536)
         except (OSError, termios.error):
-            return None
+            pass
+        finally:
+            if not data:
+                self._write("\n")  # the terminal echoed none
         return encodable(data.decode(errors="replace")).rstrip("\r\n") if data else None
 
 

@@ -107,7 +107,8 @@ class Narrator:
             patterns = dict.fromkeys(denied.suggestion for denied in unasked if denied.suggestion)
             options = " ".join(f"--allow {shlex.quote(one_line(pattern, 500))}" for pattern in patterns)
             self._warn(
-                f"{count} refused because nobody could be asked." + (f" To let it pass: {options}" * bool(options))
+                f"{count} refused because nobody could be asked."
+                + (f" To let such calls pass: {options}" * bool(options))
             )
         self._detail(_tokens(ending.usage))
 
@@ -145,16 +146,10 @@ class Narrator:
         self._say(f"{line} ({one_line(event.why)})" if event.why else line)
 
     def _server_changed(self, event: events.ServerChanged) -> None:
-        line = f"server {one_line(event.server)} is {event.state}" + (
-            f": {one_line(event.detail, 500)}" * bool(event.detail)
-        )
-        match event.state:
-            case "failed" | "needs-auth":
-                self._warn(line)
-            case "restarting":
-                self._say(line)
-            case _:
-                self._detail(line)
+        state = "needs you to sign in" if event.state == "needs-auth" else f"is {event.state}"
+        detail = f": {one_line(event.detail, 500)}" if event.detail else ""
+        put = {"failed": self._warn, "needs-auth": self._warn, "restarting": self._say}.get(event.state, self._detail)
+        put(f"server {one_line(event.server)} {state}{detail}")
 
     @staticmethod
     def _label(server: str, tool: str) -> str:

@@ -23,7 +23,7 @@ PER_MINUTE = 20
 TRIES = 5
 INVALID, TOO_MANY = -32602, -1
 
-_SECRET = "{fields}: this looks like a secret. A server must not ask for secrets by a form; if in doubt, decline."
+_SECRET = "this looks like a secret. A server must not ask for secrets by a form; if in doubt, decline."
 _OUTCOMES = {"accept": "accepted", "decline": "declined", "cancel": "cancelled"}
 
 
@@ -41,56 +41,54 @@ class Elicitor:
 
     async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer = await self._answer(server, params)
+            question = self._question(server, params)
         except RequestRefused as refused:
             await self._tell(server, "refused", refused.message)
             raise
-        await self._tell(server, _OUTCOMES[answer.action])
-        return {"action": answer.action} | ({} if answer.content is None else {"content": dict(answer.content)})
+        async with self._lock:
+            if isinstance(question, ElicitationUrl):
+                answer = await self._frontend.ask(question)
+            else:
+                answer = await self._filled(question)
+        why = "nobody could be asked" if answer is question.refusal else ""
+        await self._tell(server, _OUTCOMES[answer.action], why)
+        if answer.action == "accept" and isinstance(question, ElicitationForm):
+            return {"action": "accept", "content": dict(answer.content or {})}
+        return {"action": answer.action}
 
-    async def _tell(self, server: str, outcome: str, why: str = "") -> None:
+    async def _tell(self, server: str, outcome: str, why: str) -> None:
         await self._show(RequestAnswered(server=server, kind="elicitation", outcome=outcome, why=why))
 
-    async def _answer(self, server: str, params: Mapping[str, Any]) -> ElicitationAnswer:
+    def _question(self, server: str, params: Mapping[str, Any]) -> ElicitationForm | ElicitationUrl:
         if not self._rate.take(server):
             raise RequestRefused(TOO_MANY, f"more than {PER_MINUTE} elicitation requests in a minute")
+        message = str(params.get("message", ""))
         try:
-            if params.get("mode", "form") == "url":
-                return await self._visit(server, params)
-            return await self._fill_in(server, params)
+            if params.get("mode") == "url":
+                link = links.check(str(params.get("url", "")), local=self._is_local(server))
+                return ElicitationUrl(server, message, link.url, link.host, link.warnings)
+            schema = params.get("requestedSchema")
+            if not isinstance(schema, Mapping):
+                raise ValueError("requestedSchema is no object")
+            return ElicitationForm(server, message, schema, warnings=_warnings(form.fields(schema)))
         except ValueError as error:
             raise RequestRefused(INVALID, str(error)) from error
 
-    async def _visit(self, server: str, params: Mapping[str, Any]) -> ElicitationAnswer:
-        link = links.check(str(params.get("url", "")), local=self._is_local(server))
-        question = ElicitationUrl(server, str(params.get("message", "")), link.url, link.host, link.warnings)
-        async with self._lock:
-            answer = await self._frontend.ask(question)
-        return ElicitationAnswer(answer.action)
-
-    async def _fill_in(self, server: str, params: Mapping[str, Any]) -> ElicitationAnswer:
-        schema = params.get("requestedSchema")
-        if not isinstance(schema, Mapping):
-            raise ValueError("requestedSchema is no object")
-        asked = form.fields(schema)
-        question = ElicitationForm(server, str(params.get("message", "")), schema, warnings=_warnings(asked))
-        async with self._lock:
-            return await self._filled(question, asked)
-
-    async def _filled(self, question: ElicitationForm, asked: Sequence[form.Field]) -> ElicitationAnswer:
+    async def _filled(self, question: ElicitationForm) -> ElicitationAnswer:
+        fields = form.fields(question.schema)
         for _ in range(TRIES):
             answer = await self._frontend.ask(question)
             if answer.action != "accept":
-                return ElicitationAnswer(answer.action)
+                return answer
             given = answer.content or {}
-            content = {field.name: given[field.name] for field in asked if given.get(field.name) is not None}
-            problems = form.problems(asked, content)
+            content = {field.name: given[field.name] for field in fields if given.get(field.name) is not None}
+            problems = form.problems(fields, content)
             if not problems:
                 return ElicitationAnswer("accept", content)
             question = replace(question, problems=problems)
         return ElicitationAnswer("cancel")
 
 
-def _warnings(asked: Sequence[form.Field]) -> tuple[str, ...]:
-    secrets = ", ".join(field.name for field in asked if field.secret)
-    return (_SECRET.format(fields=secrets),) if secrets else ()
+def _warnings(fields: Sequence[form.Field]) -> tuple[str, ...]:
+    names = ", ".join(field.name for field in fields if field.secret)
+    return (f"{names}: {_SECRET}",) if names else ()

@@ -44,6 +44,8 @@ class _Prepared:
 
 
 class Sampler:
+    """`decision` is the configuration's word on a server: allow, ask or deny."""
+
     def __init__(
         self,
         frontend: Frontend,
@@ -63,7 +65,7 @@ class Sampler:
 
     async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            self._check_rate(server)
+            self._admit(server)
             async with self._lock:
                 result, usage = await self._answer(server, params)
         except McpHostError as error:
@@ -78,7 +80,7 @@ class Sampler:
     async def _tell(self, server: str, outcome: str, why: str = "", usage: Usage = _NO_USAGE) -> None:
         await self._show(RequestAnswered(server=server, kind="sampling", outcome=outcome, why=why, usage=usage))
 
-    def _check_rate(self, server: str) -> None:
+    def _admit(self, server: str) -> None:
         if self._decision(server) == "deny":
             raise _Unanswered("the configuration denies sampling to this server")
         if not self._rate.take(server):

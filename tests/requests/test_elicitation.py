@@ -37,10 +37,11 @@ async def test_decline_and_cancel_carry_nothing(action: Any, outcome: str) -> No
 
 
 async def test_where_nobody_can_answer_the_server_is_declined() -> None:
-    assert await requests(Person()).elicit("demo", FORM) == {"action": "decline"}
-    assert await requests(Person()).elicit("demo", {"mode": "url", "message": "", "url": "https://example.org/"}) == {
-        "action": "decline"
-    }
+    person = Person()
+    asked = requests(person)
+    assert await asked.elicit("demo", FORM) == {"action": "decline"}
+    assert await asked.elicit("demo", {"mode": "url", "url": "https://example.org/"}) == {"action": "decline"}
+    assert [(event.outcome, event.why) for event in person.answered] == [("declined", "nobody could be asked")] * 2
 
 
 async def test_an_answer_that_does_not_fit_is_asked_for_again_with_its_problems() -> None:

@@ -1,0 +1,252 @@
+"""Questions on a real pseudo-terminal: the typist types each line when a prompt appears."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from mcphost.events import CallEnded, Noticed
+from mcphost.frontends.asking import Asker, exact
+from mcphost.frontends.narrator import Narrator
+from mcphost.frontends.paint import Paint
+from mcphost.messages import ToolResult
+from mcphost.questions import (
+    Approval,
+    ElicitationAnswer,
+    ElicitationForm,
+    ElicitationUrl,
+    SamplingDecision,
+    SamplingReview,
+    ToolApproval,
+)
+from mcphost.text import safe
+
+CONTROL_D = "\x04"
+
+
+class Typist:
+    """A person at a terminal: `shown` is what they saw; each prompt (text that ends no line) gets the next of `lines`.
+
+    It is the text stream a Narrator writes to, too.
+    """
+
+    def __init__(self) -> None:
+        self.hand, self.terminal = os.openpty()
+        self.shown = ""
+        self.lines: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.shown += text
+        if text and not text.endswith("\n") and self.lines:
+            line = self.lines.pop(0)
+            self.type(line if line == CONTROL_D else line + "\n")
+        return len(text)
+
+    def flush(self) -> None:
+        return None
+
+    def type(self, text: str) -> None:
+        os.write(self.hand, text.encode())
+
+    async def answer(self, question: Any, *lines: str) -> Any:
+        self.lines = list(lines)
+        asked: Any = await Asker(self.terminal, lambda text: void(self.write(text)), Paint(False)).ask(question)
+        assert self.lines == []
+        return asked
+
+
+def void(value: object) -> None:
+    return None
+
+
+@pytest.fixture
+def typist() -> Iterator[Typist]:
+    person = Typist()
+    yield person
+    os.close(person.hand)
+    os.close(person.terminal)
+
+
+APPROVAL = ToolApproval("c1", "demo", "add", {"a": 2, "b": "x\u202ey\x1b[2J"}, "ask is the default", description="Adds")
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer"),
+    [
+        (["y"], Approval(allowed=True)),
+        (["Yes"], Approval(allowed=True)),
+        (["s"], Approval(allowed=True, lasting="chat")),
+        (["n"], Approval(allowed=False)),
+        (["no  the wrong file "], Approval(allowed=False, reason="the wrong file")),
+        (["", "x", "yellow", "y"], Approval(allowed=True)),
+        ([CONTROL_D], Approval(allowed=False)),
+    ],
+)
+async def test_a_call_runs_only_after_a_typed_yes(typist: Typist, lines: list[str], answer: Approval) -> None:
+    assert await typist.answer(APPROVAL, *lines) == answer
+
+
+async def test_the_arguments_are_shown_whole_and_hide_nothing(typist: Typist) -> None:
+    question = ToolApproval("c1", "demo", "write", {"text": "z" * 5_000 + "\u200b\x9b\x7f", "ы": "\n"}, "")
+    await typist.answer(question, "n")
+    assert "z" * 5_000 + r"\u200b\u009b\u007f" in typist.shown
+    assert r'"ы": "\n"' in typist.shown
+    assert safe(typist.shown) == typist.shown
+
+
+async def test_what_was_typed_before_the_question_answers_nothing(typist: Typist) -> None:
+    typist.type("y\n")
+    assert await typist.answer(APPROVAL, "n") == Approval(allowed=False)
+
+
+async def test_a_question_that_is_cancelled_leaves_the_terminal_to_the_next_one(typist: Typist) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await typist.answer(APPROVAL)
+    assert await typist.answer(APPROVAL, "y") == Approval(allowed=True)
+
+
+async def test_a_terminal_that_hung_up_refuses() -> None:
+    hand, terminal = os.openpty()
+    os.close(hand)
+    assert await Asker(terminal, void, Paint(False)).ask(APPROVAL) == Approval(allowed=False)
+    os.close(terminal)
+
+
+async def test_sampling_shows_all_that_would_be_sent(typist: Typist) -> None:
+    messages = (
+        {"role": "user", "content": {"type": "text", "text": "First\nsecond \x1b]0;t\x07"}},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "look", "input": {"q": 1}}]},
+        {"role": "user", "content": [{"type": "image", "mimeType": "image/png", "data": "AAAA"}]},
+    )
+    question = SamplingReview("demo", "test/model", messages, 100, system="Be brief", tools=("look",))
+    assert await typist.answer(question, "", "y") == SamplingDecision(allowed=True)
+    for words in (
+        "Server demo wants test/model",
+        "at most 100",
+        "| Be brief",
+        "| second",
+        '"q": 1',
+        "image/png, 3 bytes",
+    ):
+        assert words in typist.shown
+    assert safe(typist.shown) == typist.shown
+    assert await typist.answer(question, "n") == SamplingDecision(allowed=False)
+
+
+FORM = ElicitationForm(
+    "demo",
+    "Who?",
+    {
+        "properties": {
+            "name": {"type": "string", "title": "Your name"},
+            "age": {"type": "integer", "minimum": 0},
+            "color": {"type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"], "default": "g"},
+        },
+        "required": ["name"],
+    },
+    problems={"name": "must be filled in"},
+    warnings=("careful",),
+)
+
+
+async def test_a_form_is_filled_in_field_by_field_and_shown_before_it_is_sent(typist: Typist) -> None:
+    answer = await typist.answer(FORM, "y", "", "Ada", "old", "36", "", "y")
+    assert answer == ElicitationAnswer("accept", {"name": "Ada", "age": 36, "color": "g"})
+    for words in (
+        "Server demo (not mcphost, not the model)",
+        "! careful",
+        "name: must be filled in",
+        "Your name (needed, text)",
+        "expected a whole number",
+        "2) Green",
+        'color ["g"]:',
+        '"age": 36',
+    ):
+        assert words in typist.shown
+
+
+@pytest.mark.parametrize(
+    ("lines", "action"),
+    [
+        (["n"], "decline"),
+        (["c"], "cancel"),
+        ([CONTROL_D], "cancel"),
+        (["y", CONTROL_D], "cancel"),
+        (["y", "Ada", "", "", "n"], "decline"),
+        (["y", "Ada", "", "", "c"], "cancel"),
+    ],
+)
+async def test_a_form_can_be_left_at_every_point(typist: Typist, lines: list[str], action: str) -> None:
+    assert await typist.answer(FORM, *lines) == ElicitationAnswer(action)  # type: ignore[arg-type]
+
+
+async def test_a_form_can_be_edited_before_it_is_sent(typist: Typist) -> None:
+    answer = await typist.answer(FORM, "y", "Ada", "", "", "e", "Bob", "", "1", "y")
+    assert answer == ElicitationAnswer("accept", {"name": "Bob", "color": "r"})
+
+
+@pytest.mark.parametrize(("key", "action"), [("y", "accept"), ("n", "decline"), ("c", "cancel"), (CONTROL_D, "cancel")])
+async def test_an_address_is_shown_whole_with_its_host_alone(typist: Typist, key: str, action: str) -> None:
+    question = ElicitationUrl("demo", "Sign in", "https://example.org/a?b=" + "c" * 300, "example.org", ("odd host",))
+    assert await typist.answer(question, key) == ElicitationAnswer(action)  # type: ignore[arg-type]
+    assert f"  {question.url}\n" in typist.shown
+    assert "It leads to: example.org\n" in typist.shown
+    assert "! odd host" in typist.shown
+
+
+async def test_lines_that_come_during_a_question_wait_until_it_is_answered(typist: Typist) -> None:
+    narrator = Narrator(typist, terminal=typist.terminal)  # type: ignore[arg-type]
+    question = asyncio.create_task(narrator.ask(APPROVAL))
+    await asyncio.sleep(0)
+    other = asyncio.create_task(narrator.ask(APPROVAL))
+    await narrator.show(Noticed(text="meanwhile"))
+    await narrator.show(CallEnded(call="x", name="slow", result=ToolResult("x", ()), seconds=1))
+    assert typist.shown.count("wants to run") == 1
+    assert "meanwhile" not in typist.shown
+    typist.lines = ["n"]
+    typist.type("y\n")
+    assert (await question, await other) == (Approval(allowed=True), Approval(allowed=False))
+    first, second = typist.shown.split("meanwhile")
+    assert "slow" not in first
+    assert "wants to run" in second
+
+
+CHILD = """
+import asyncio, sys
+from mcphost.frontends import Narrator
+from mcphost.questions import ToolApproval
+narrator = Narrator(sys.stderr, terminal=sys.stdin.fileno(), color=True)
+answer = asyncio.run(narrator.ask(ToolApproval("c", "demo", "add", {"a": 2}, "")))
+print("ANSWER", answer.allowed, answer.reason)
+"""
+
+
+def test_a_process_asks_on_its_own_terminal(tmp_path: Path) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    child = pexpect.spawn(sys.executable, [str(script)], encoding="utf-8", timeout=20)
+    child.expect(re.escape("Run it?"))
+    child.sendline("")
+    child.expect("Type y, s or n")
+    child.expect(re.escape("Run it?"))
+    child.sendline("n too large")
+    child.expect("ANSWER False too large")
+    child.expect(pexpect.EOF)
+
+
+def test_exact_json_is_json() -> None:
+    import json
+
+    value = {"k\u202e": "\x1b \U000e0041 é 😀 \ud800"}
+    assert json.loads(exact(value)) == value
+    assert safe(exact(value)) == exact(value)
+    assert "é 😀" in exact(value)
