@@ -1,1 +1,5 @@
-"""Files -> Config: `load.load` reads them, `schema` holds what they say. Nothing here ever writes a file."""
+"""Files -> Config: `load` reads them, `from_mapping` is for the library; nothing here ever writes a file."""
+
+from mcphost.config.layers import from_mapping, load
+
+__all__ = ["from_mapping", "load"]

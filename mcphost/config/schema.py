@@ -97,8 +97,9 @@ class Limits:
 class Config:
     """Everything the files said.
 
-    `failures` names servers whose entry could not be read, `endpoint_failures` model endpoints whose base URL, key or
-    headers could not; a name stands there or among the good ones, never in both. `warnings` and `widening` (what came
+    `failures` names servers whose entry could not be read (`detail["disabled"]`: nobody wanted it to run),
+    `endpoint_failures` model endpoints whose base URL, key or headers could not, to be raised when such a one is asked
+    for; a name stands there or among the good ones, never in both. `warnings` and `widening` (what came
     from a -C file and lets more happen: allow rules, base URLs, keys) are lines for a person.
     """
 

@@ -76,7 +76,7 @@ def read_servers(root: Mapping[str, Node], expander: Expander) -> tuple[Entries,
         try:
             entries[name] = _read_entry(name, node, expander)
         except ConfigError as error:
-            error.detail = {**error.detail, "server": name}
+            error.detail = {**error.detail, "server": name, **({"disabled": True} if _is_disabled(node) else {})}
             entries[name] = error
     return entries, warnings
 
@@ -106,14 +106,13 @@ def _read_entry(name: str, node: Node, expander: Expander) -> ServerConfig:
     _check_name(name, node)
     members = {key: member for key, member in checks.members(node).items() if member.value is not None}
     entry = {key: member for key in _ALIASES if (member := _one_of(node, members, _ALIASES[key]))}
-    disabled = bool(checks.optional(entry, "disabled", checks.flag))
-    disabled = disabled or checks.optional(entry, "enabled", checks.flag) is False
-    expander = replace(expander, strict=not disabled)
+    for switch in entry.keys() & {"disabled", "enabled"}:
+        checks.flag(entry[switch])
     timeout, unit = checks.optional(entry, "timeout", _timeout) or (None, None)
     common = ServerConfig(
         name,
         transport=_transport(node, entry),
-        disabled=disabled,
+        disabled=_is_disabled(node),
         required=bool(checks.optional(entry, "required", checks.flag)),
         timeout=timeout,
         timeout_unit=unit,
@@ -121,6 +120,12 @@ def _read_entry(name: str, node: Node, expander: Expander) -> ServerConfig:
     )
     fill = _stdio if common.transport == "stdio" else _remote
     return fill(common, entry, expander)
+
+
+def _is_disabled(node: Node) -> bool:
+    """Whether an entry that may be wrong in any way is switched off."""
+    entry = node.value if isinstance(node.value, dict) else {}
+    return any(key in entry and entry[key].value is off for key, off in (("disabled", True), ("enabled", False)))
 
 
 def _check_name(name: str, node: Node) -> None:
@@ -192,11 +197,11 @@ def _env(node: Node, expander: Expander) -> dict[str, str]:
 
 
 def _remote(server: ServerConfig, entry: Mapping[str, Node], expander: Expander) -> ServerConfig:
-    url = expander.text(entry["url"])
-    if expander.strict:
-        checks.url(entry["url"], url)
-    headers = checks.optional(entry, "headers", lambda node: read_headers(node, expander))
-    return replace(server, url=url, headers=headers or {})
+    return replace(
+        server,
+        url=checks.url(entry["url"], expander.text(entry["url"])),
+        headers=checks.optional(entry, "headers", lambda node: read_headers(node, expander)) or {},
+    )
 
 
 def read_headers(node: Node, expander: Expander) -> dict[str, str]:

@@ -20,14 +20,10 @@ _DIALECT = re.compile(r"\$\{([A-Za-z]+):(?![-=?+])")
 
 @dataclass(frozen=True, slots=True)
 class Expander:
-    """Expands with `environ`; relative paths begin at `directory` (None: they stay relative).
-
-    `strict` False leaves what cannot be expanded as it is written, for entries that are never used.
-    """
+    """Expands with `environ`; relative paths begin at `directory` (None: they stay relative)."""
 
     environ: Mapping[str, str]
     directory: Path | None = None
-    strict: bool = True
 
     def text(self, node: Node) -> str:
         """The string of `node` with its variables.
@@ -42,11 +38,11 @@ class Expander:
         value = self.text(node)
         if value != "~" and not value.startswith("~/"):
             return value
-        if not self.environ.get("HOME") and self.strict:
-            raise fault(
-                node, "~ is used, but the variable HOME is not set", hint="Set HOME, or write the path in full."
-            )
-        return self.environ.get("HOME", "~") + value[1:]
+        home = self.environ.get("HOME")
+        if not home:
+            hint = "Set HOME, or write the path in full."
+            raise fault(node, "~ is used, but the variable HOME is not set", hint=hint)
+        return home + value[1:]
 
     def path(self, node: Node) -> Path:
         """Like `argument`, as a path from `directory`."""
@@ -59,11 +55,7 @@ class Expander:
         if match["or"]:
             return value or match["default"]
         if value is not None:
-            if "\0" in value:
-                raise fault(node, f"the variable {name} holds a NUL character")
             return value
-        if not self.strict:
-            return match.group()
         if name:
             raise fault(
                 node, f"the variable {name} is not set", hint=f"Set it, or give a default: ${{{name}:-default}}"

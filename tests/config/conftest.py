@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcphost.config.load import load
+from mcphost.config import load
 from mcphost.config.schema import Config
 
 

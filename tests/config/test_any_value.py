@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcphost.config.load import from_mapping, load
+from mcphost.config import from_mapping, load
 from mcphost.config.schema import Config
 from mcphost.errors import ConfigError
 from mcphost.text import safe

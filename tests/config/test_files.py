@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mcphost.config import load
 from mcphost.config.files import SIZE, read_text
-from mcphost.config.load import load
 from mcphost.errors import ConfigError
 
 

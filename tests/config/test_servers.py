@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcphost.config.load import from_mapping
+from mcphost.config import from_mapping
 from mcphost.config.schema import Config, ServerConfig, Source
 from mcphost.errors import ConfigError
 
@@ -281,6 +281,9 @@ def test_servers_that_are_no_object_are_an_error_of_the_file(read: Read) -> None
         read("[]")
 
 
-def test_a_disabled_entry_may_use_what_is_not_set() -> None:
-    assert server({"command": "x", "args": ["${T}", "${input:k}"], "disabled": True}).args == ("${T}", "${input:k}")
-    assert server({"url": "${T}", "enabled": False}).url == "${T}"
+def test_a_bad_entry_that_is_disabled_says_so() -> None:
+    for off in ({"disabled": True}, {"enabled": False}):
+        entries = {"s": {"command": "${NOT_SET}", **off}, "t": {"command": "x", **off}}
+        config = from_mapping({"mcpServers": entries}, environ={}, directory=None)
+        assert config.servers["t"].disabled
+        assert config.failures["s"].detail["disabled"]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mcphost.config import from_mapping, load
 from mcphost.config.jsonc import Node
-from mcphost.config.load import from_mapping, load
 from mcphost.config.schema import Source
 from mcphost.config.variables import Expander
 from mcphost.errors import ConfigError

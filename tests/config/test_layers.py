@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcphost.config.load import from_mapping, load
+from mcphost.config import from_mapping, load
 from mcphost.config.schema import Config, EndpointConfig, Limits, Rule, ServerConfig, Source
 from mcphost.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""Files -> one Config. Later files win; rules add up.
+"""Several files -> one Config. Later files win; rules add up.
 
 The law: a bad server entry costs that server, anything else that is wrong is an error with its place.
 """
