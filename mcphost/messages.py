@@ -128,8 +128,9 @@ class Native:
 
 
 # How a reply ended. "end": complete; "tools": complete, and its calls may run; "length": cut by a token limit;
-# "stop": a stop sequence; "refusal": the model or its filter declined; "pause": send it back unchanged to go on.
-Stop: TypeAlias = Literal["end", "tools", "length", "stop", "refusal", "pause"]
+# "stop": a stop sequence; "refusal": the model or its filter declined; "pause": send it back unchanged to go on;
+# "cut": interrupted, only the text that had arrived is left.
+Stop: TypeAlias = Literal["end", "tools", "length", "stop", "refusal", "pause", "cut"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,12 +6,31 @@ import asyncio
 import faulthandler
 import inspect
 import os
+import random
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 DEADLINE = 30.0  # seconds; a test that needs longer says @pytest.mark.deadline(SECONDS)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample", type=float, default=1.0, help="run only this share of the selected tests, at least one"
+    )
+    parser.addoption("--seed", type=int, default=0, help="which ones --sample picks")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    share: float = config.getoption("--sample")
+    if share >= 1.0 or not items:
+        return
+    count = max(1, round(len(items) * share))
+    chosen = set(random.Random(config.getoption("--seed")).sample(range(len(items)), count))
+    config.hook.pytest_deselected(items=[item for index, item in enumerate(items) if index not in chosen])
+    items[:] = [item for index, item in enumerate(items) if index in chosen]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ the arguments in the question are the very object that goes on in `Go`.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,10 @@ class Gate:
         self._check = check
         self._allowed: set[tuple[str, str, str]] = set()  # server, tool, pin
         self._one_question = anyio.Lock()
+
+    def cover(self, tools: Iterable[Tool]) -> None:
+        """Let the policy take note of what there is now (`Policy.cover`)."""
+        self._policy.cover(tools)
 
     async def check(self, call: ToolCall, tool: Tool) -> Go | Refuse:
         """Judge `call`, and ask the person where the policy says so: one question at a time."""

@@ -1,1 +1,43 @@
-"""The command line."""
+"""The command line: the only place that reads argv and environ, knows paths, and picks exit codes.
+
+`main` is the entry point. Nothing heavy is imported here: `--version` and `--help` answer at once, and each command's
+module is loaded when it is called.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "chat": ("mcphost.cli.chat", "Talk with a model that may use your servers' tools (the default)."),
+    "run": ("mcphost.cli.run", "Do one task and print the answer."),
+    "tools": ("mcphost.cli.look", "List the tools that a model would be offered."),
+    "servers": ("mcphost.cli.look", "List the servers and how they are."),
+    "resources": ("mcphost.cli.look", "List resources, or read one."),
+    "prompts": ("mcphost.cli.look", "List prompts, or fill one in."),
+    "call": ("mcphost.cli.look", "Call one tool without a model."),
+    "demo-server": ("mcphost.cli.demo", "Be the bundled demo MCP server, on stdio."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    # Importing allocates a great deal and frees nothing; the collector is switched on again after the last import.
+    gc.disable()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("--help", "-h", "--version")):
+        arguments.insert(0, "chat")
+    if arguments == ["--version"]:
+        from mcphost import __version__
+
+        print(f"mcphost {__version__}")
+        return
+    from mcphost.cli.exits import report
+    from mcphost.cli.group import group
+
+    try:
+        code = group.main(arguments, prog_name="mcphost", standalone_mode=False)
+    except BaseException as error:
+        code = report(error)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mcphost.messages import AssistantMessage, Message, ToolCall, ToolResult
+from mcphost.messages import AssistantMessage, Message, ToolCall, ToolDefinition, ToolResult
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A turn or task in the journal. `opening` is the conversation it starts from, the user's message last."""
+    """A turn or task in the journal: what the model had been told when it began, the user's message last."""
 
     id: str
     chat: str
+    system: str
+    tools: tuple[ToolDefinition, ...]
     opening: tuple[Message, ...]
 
 
@@ -36,8 +38,10 @@ class Effect:
 
 
 class Journal(Protocol):
+    """Every method returns once its record is as durable as the journal is."""
+
     async def begin(self, run: Run) -> None:
-        """Record that `run` starts. Returns once it is as durable as the journal is."""
+        """Record that `run` starts."""
 
     async def intent(self, effect: Effect) -> None:
         """Record what is about to happen. The effect may start once this returns."""
@@ -45,9 +49,11 @@ class Journal(Protocol):
     async def outcome(self, effect: str, message: AssistantMessage | ToolResult) -> None:
         """Record what became of the effect with this id. Nothing may build on it before this returns."""
 
-    async def finish(self, run: str, added: Sequence[Message], stop: str) -> None:
-        """Record that the run ended as `stop`, with the messages that no effect recorded (results of calls that never
-        ran, say)."""
+    async def settle(self, effect: Effect, message: ToolResult) -> None:
+        """Record in one act an effect that was never started (refused, invalid) and the result it got instead."""
+
+    async def finish(self, run: str, stop: str) -> None:
+        """Record that the run ended as `stop`."""
 
     async def fold(self, run: str) -> tuple[Message, ...]:
         """The conversation as far as this run's record goes: results stand in the order of their calls.
@@ -55,3 +61,20 @@ class Journal(Protocol):
         Raises:
             KeyError: no such run.
         """
+
+
+def in_call_order(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """`messages` with the results behind each reply in the order of its calls; call ids may repeat between replies."""
+    ordered: list[Message] = []
+    rank: dict[str, int] = {}
+    start = 0
+    for message in messages:
+        ordered.append(message)
+        if isinstance(message, AssistantMessage):
+            rank = {call.id: index for index, call in enumerate(message.calls)}
+            start = len(ordered)
+        elif isinstance(message, ToolResult):
+            ordered[start:] = sorted(
+                ordered[start:], key=lambda item: rank[item.call_id] if isinstance(item, ToolResult) else len(rank)
+            )
+    return tuple(ordered)

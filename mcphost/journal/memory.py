@@ -2,61 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mcphost.journal.base import Effect, Run
+from mcphost.journal.base import Effect, Run, in_call_order
 from mcphost.messages import AssistantMessage, Message, ToolResult
 
 
 @dataclass
 class _Record:
     run: Run
-    effects: dict[str, Effect] = field(default_factory=dict)
-    outcomes: dict[str, AssistantMessage | ToolResult] = field(default_factory=dict)
-    closing: tuple[Message, ...] = ()
+    messages: list[Message] = field(default_factory=list)
     stop: str | None = None
 
 
 class MemoryJournal:
     def __init__(self) -> None:
-        self._runs: dict[str, _Record] = {}
+        self._records: dict[str, _Record] = {}
         self._owners: dict[str, _Record] = {}
 
     async def begin(self, run: Run) -> None:
-        self._runs[run.id] = _Record(run)
+        self._records[run.id] = _Record(run, list(run.opening))
 
     async def intent(self, effect: Effect) -> None:
-        record = self._runs[effect.run]
-        record.effects[effect.id] = effect
-        self._owners[effect.id] = record
+        record = self._owners[effect.id] = self._records[effect.run]
+        record.messages += effect.added
 
     async def outcome(self, effect: str, message: AssistantMessage | ToolResult) -> None:
-        self._owners[effect].outcomes[effect] = message
+        self._owners.pop(effect).messages.append(message)
 
-    async def finish(self, run: str, added: Sequence[Message], stop: str) -> None:
-        record = self._runs[run]
-        record.closing, record.stop = tuple(added), stop
+    async def settle(self, effect: Effect, message: ToolResult) -> None:
+        self._records[effect.run].messages.append(message)
+
+    async def finish(self, run: str, stop: str) -> None:
+        self._records[run].stop = stop
 
     async def fold(self, run: str) -> tuple[Message, ...]:
-        record = self._runs[run]
-        messages: list[Message] = list(record.run.opening)
-        for effect in record.effects.values():
-            messages += effect.added
-            if effect.id in record.outcomes:
-                messages.append(record.outcomes[effect.id])
-        return in_call_order([*messages, *record.closing])
-
-
-def in_call_order(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """`messages` with every tool result moved behind the reply that called for it, in the order of the calls."""
-    pending = list(messages)
-    results = {message.call_id: message for message in pending if isinstance(message, ToolResult)}
-    ordered: list[Message] = []
-    for message in pending:
-        if isinstance(message, ToolResult):
-            continue
-        ordered.append(message)
-        if isinstance(message, AssistantMessage):
-            ordered += [results[call.id] for call in message.calls if call.id in results]
-    return tuple(ordered)
+        return in_call_order(self._records[run].messages)

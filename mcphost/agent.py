@@ -1,0 +1,377 @@
+"""The loop: model, tools, gate, show.
+
+Law 1: however a turn ends, every tool call in the conversation has its result. Law 3: the intent of each effect is in
+the journal before it starts, its outcome before anything builds on it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import anyio
+
+from mcphost.approvals import Gate, Go, Refuse
+from mcphost.config.schema import Limits
+from mcphost.errors import ModelCut
+from mcphost.events import (
+    CallDecided,
+    CallDrafted,
+    CallEnded,
+    CallProgressed,
+    CallStarted,
+    ModelWaited,
+    Noticed,
+    ReasoningStreamed,
+    Replied,
+    Show,
+    StepStarted,
+    TextStreamed,
+)
+from mcphost.journal import Effect, Journal, Run
+from mcphost.messages import (
+    AssistantMessage,
+    Message,
+    Text,
+    ToolCall,
+    ToolDefinition,
+    ToolResult,
+    ToolsChanged,
+    Usage,
+    UserMessage,
+    text_block,
+)
+from mcphost.models.base import (
+    CallDelta,
+    Model,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolQuarantined,
+    Waiting,
+)
+from mcphost.servers.wire import Caller
+from mcphost.text import one_line
+from mcphost.tools import Tool, Toolbox
+
+MAX_PARALLEL_CALLS = 16
+
+ReplyStop: TypeAlias = Literal["answered", "limit", "cancelled", "cut", "refused"]
+
+
+@dataclass
+class Conversation:
+    """What a model has been told. `system` and `tools` never change once the first request has left (law 11)."""
+
+    system: str
+    tools: tuple[ToolDefinition, ...]
+    messages: list[Message] = field(default_factory=list)
+
+    def known(self) -> dict[str, ToolDefinition]:
+        """The tools that the model believes it has, by name."""
+        known = {tool.name: tool for tool in self.tools}
+        for message in self.messages:
+            if isinstance(message, ToolsChanged):
+                for name in message.removed:
+                    known.pop(name, None)
+                known.update({tool.name: tool for tool in message.added})
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One call of a turn and what became of it. `suggestion` is the --allow pattern that would have let it pass."""
+
+    call: ToolCall
+    result: ToolResult
+    seconds: float
+    denied: str | None = None
+    unasked: bool = False
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a turn ended. `message` is the last thing the model said in it, None when it said nothing."""
+
+    message: AssistantMessage | None
+    stop: ReplyStop
+    usage: Usage
+    steps: int
+    calls: tuple[Called, ...]
+
+    @property
+    def text(self) -> str:
+        return self.message.text if self.message else ""
+
+    @property
+    def denied(self) -> tuple[Called, ...]:
+        return tuple(called for called in self.calls if called.denied)
+
+
+class Agent:
+    """Runs turns on a conversation until the model answers."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        toolbox: Toolbox,
+        gate: Gate,
+        show: Show,
+        journal: Journal,
+        limits: Limits,
+        caller: Caller | None = None,
+    ) -> None:
+        self.model = model
+        self.toolbox = toolbox
+        self.gate = gate
+        self.show = show
+        self.journal = journal
+        self.limits = limits
+        self.caller = caller
+
+    async def run(
+        self, chat: str, conversation: Conversation, inbox: deque[UserMessage], scope: anyio.CancelScope
+    ) -> Reply:
+        """One turn. `conversation` grows in place and stays consistent also when this is cancelled or raises.
+
+        `inbox` is drained at each step boundary (steering). Cancelling `scope` ends the turn with a Reply that says
+        so; a cancelled caller sees its own cancellation.
+
+        Raises:
+            ModelError, SignInNeeded: the model API failed; of the failed request only text that had arrived is left.
+        """
+        run = Run(_mint(), chat, conversation.system, conversation.tools, tuple(conversation.messages))
+        turn = _Turn(self, run.id, conversation)
+        stop: ReplyStop | None = None
+        await self.journal.begin(run)
+        try:
+            with scope:
+                stop = await turn.play(inbox)
+            stop = stop or "cancelled"
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.journal.finish(run.id, stop or "failed")
+        return turn.reply(stop)
+
+
+class _Turn:
+    """One run of the loop: the conversation it extends and its account for the Reply."""
+
+    def __init__(self, agent: Agent, run: str, conversation: Conversation) -> None:
+        self.agent = agent
+        self.run = run
+        self.conversation = conversation
+        self.usage = Usage()
+        self.steps = 0
+        self.called: list[Called] = []
+        self.message: AssistantMessage | None = None
+        self.snapshot: Mapping[str, Tool] | None = None
+
+    def reply(self, stop: ReplyStop) -> Reply:
+        return Reply(self.message, stop, self.usage, self.steps, tuple(self.called))
+
+    async def play(self, inbox: deque[UserMessage]) -> ReplyStop:
+        while self.steps < self.agent.limits.max_steps:
+            self.steps += 1
+            added = [*self._tools_changed(), *inbox]
+            inbox.clear()
+            self.conversation.messages += added
+            message = await self._request(tuple(added))
+            if message.calls:
+                await self._call_all(message)
+            if message.stop in _FINAL and not inbox:
+                return _FINAL[message.stop]
+        return "limit"
+
+    def _tools_changed(self) -> list[Message]:
+        """What the model must be told of tools that came, went or changed since it was told last (law 11)."""
+        snapshot = self.agent.toolbox.snapshot()
+        if snapshot is self.snapshot:
+            return []
+        self.snapshot = snapshot
+        self.agent.gate.cover(snapshot.values())
+        known = self.conversation.known()
+        now = {tool.name: tool.for_model() for tool in snapshot.values()}
+        added = tuple(tool for name, tool in now.items() if known.get(name) != tool)
+        removed = tuple(name for name in known if name not in now)
+        return [ToolsChanged(added, removed)] if added or removed else []
+
+    # -- model requests ------------------------------------------------------------------------------------------------
+
+    async def _request(self, added: tuple[Message, ...]) -> AssistantMessage:
+        effect = Effect(_mint(), self.run, "model", added=added)
+        await self.agent.journal.intent(effect)
+        await self.agent.show(StepStarted(step=self.steps, tools=len(self.conversation.known())))
+        arrived: list[str] = []
+        message: AssistantMessage | None = None
+        try:
+            message = await self._stream(arrived)
+        finally:
+            # However the stream ended, what a person has already read stays in the conversation.
+            if message is None and arrived:
+                message = AssistantMessage((Text("".join(arrived)),), stop="cut")
+            if message is not None:
+                self.message = message
+                self.usage += message.usage
+                self.conversation.messages.append(message)
+                with anyio.CancelScope(shield=True):
+                    await self.agent.journal.outcome(effect.id, message)
+        await self.agent.show(Replied(message=message))
+        return message
+
+    async def _stream(self, arrived: list[str]) -> AssistantMessage:
+        conversation, show = self.conversation, self.agent.show
+        request = ModelRequest(tuple(conversation.messages), conversation.tools, conversation.system)
+        message: AssistantMessage | None = None
+        async with aclosing(self.agent.model.stream(request)) as pieces:
+            async for piece in pieces:
+                match piece:
+                    case TextDelta(text):
+                        arrived.append(text)
+                        await show(TextStreamed(text=text))
+                    case ReasoningDelta(text):
+                        await show(ReasoningStreamed(text=text))
+                    case CallDelta(call, name):
+                        await show(CallDrafted(call=call, name=name))
+                    case Waiting(seconds, why):
+                        await show(ModelWaited(seconds=seconds, why=why))
+                    case ToolQuarantined(name, why):
+                        await show(Noticed(text=f"tool {name} is left out: {why}", level="warning"))
+                    case AssistantMessage():
+                        message = piece
+        if message is None:
+            raise ModelCut(f"{self.agent.model.name} ended its stream without a reply.", hint="Try again.")
+        return message
+
+    # -- tool calls ----------------------------------------------------------------------------------------------------
+
+    async def _call_all(self, message: AssistantMessage) -> None:
+        """Run the calls of one reply side by side, each as soon as it is allowed; results stand in call order."""
+        limiter = anyio.CapacityLimiter(MAX_PARALLEL_CALLS)
+        calls = [_Call(self.agent, self.run, call, limiter) for call in message.calls]
+        try:
+            async with anyio.create_task_group() as group:
+                for call in calls:
+                    group.start_soon(call.settle, message.stop == "tools")
+        finally:
+            self.called += [call.called for call in calls]
+            self.conversation.messages += [call.called.result for call in calls]
+
+
+class _Call:
+    """One call on its way. `called` holds its result from the first moment on, so that it has one however it ends."""
+
+    def __init__(self, agent: Agent, run: str, call: ToolCall, limiter: anyio.CapacityLimiter) -> None:
+        self.agent = agent
+        self.call = call
+        self.limiter = limiter
+        self.effect = Effect(_mint(), run, "tool", call=call)
+        self.called = Called(call, _error(call, "Cancelled before it ran."), 0.0)
+        self.intended = False
+
+    async def settle(self, complete: bool) -> None:
+        try:
+            await self._attempt(complete)
+        finally:
+            with anyio.CancelScope(shield=True):
+                journal, result = self.agent.journal, self.called.result
+                await (
+                    journal.outcome(self.effect.id, result) if self.intended else journal.settle(self.effect, result)
+                )
+                await self.agent.show(
+                    CallEnded(call=self.call.id, name=self.call.name, result=result, seconds=self.called.seconds)
+                )
+
+    async def _attempt(self, complete: bool) -> None:
+        tool = self.agent.toolbox.snapshot().get(self.call.name)
+        problem = self._problem(tool, complete)
+        if tool is None or problem:
+            self.called = replace(self.called, result=_error(self.call, problem))
+            return
+        verdict = await self.agent.gate.check(self.call, tool)
+        await self._show_verdict(tool, verdict)
+        if isinstance(verdict, Refuse):
+            self.called = Called(
+                self.call,
+                verdict.result,
+                0.0,
+                denied=verdict.why,
+                unasked=verdict.unasked,
+                suggestion=verdict.suggestion,
+            )
+            return
+        async with self.limiter:
+            await self._run(tool, verdict)
+
+    def _problem(self, tool: Tool | None, complete: bool) -> str:
+        """Why this call cannot even be asked about, in words for the model; empty: it can."""
+        if not complete:
+            return "Not run: the reply was cut before it was complete. Call again with shorter arguments."
+        if self.call.arguments is None:
+            return f"Not run: the arguments are not a JSON object: {one_line(self.call.text, 300)}"
+        if tool is None:
+            near = difflib.get_close_matches(self.call.name, self.agent.toolbox.snapshot(), n=3)
+            return f"There is no tool {one_line(self.call.name)!r}." + (f" Nearest: {', '.join(near)}." if near else "")
+        return self.agent.toolbox.check(tool, self.call.arguments) or ""
+
+    async def _run(self, tool: Tool, go: Go) -> None:
+        arguments = go.call.arguments or {}
+        self.effect = replace(self.effect, call=go.call, safe=tool.read_only or tool.idempotent)
+        await self.agent.journal.intent(self.effect)
+        self.intended = True
+        started = time.monotonic()
+        self.called = Called(
+            go.call, _error(self.call, "Cancelled while it ran: it may or may not have taken effect."), 0.0
+        )
+        await self.agent.show(CallStarted(call=self.call.id, server=tool.server, tool=tool.tool, arguments=arguments))
+        result = await self.agent.toolbox.call(
+            go.call, tool, pin=go.pin, caller=self.agent.caller, progress=self._progress
+        )
+        if arguments != self.call.arguments:
+            edited = f"A person edited the arguments; it ran with {json.dumps(arguments, ensure_ascii=False)}."
+            result = replace(result, note=f"{edited} {result.note or ''}".rstrip())
+        self.called = Called(go.call, result, time.monotonic() - started)
+
+    async def _progress(self, progress: float, total: float | None, message: str | None) -> None:
+        await self.agent.show(CallProgressed(call=self.call.id, progress=progress, total=total, message=message))
+
+    async def _show_verdict(self, tool: Tool, verdict: Go | Refuse) -> None:
+        call = verdict.call if isinstance(verdict, Go) else self.call
+        await self.agent.show(
+            CallDecided(
+                call=self.call.id,
+                server=tool.server,
+                tool=tool.tool,
+                arguments=call.arguments or {},
+                decision="allow" if isinstance(verdict, Go) else "deny",
+                why=verdict.why,
+                asked=verdict.asked,
+            )
+        )
+
+
+# How a complete turn ends, by the stop of its last reply; any other stop goes on.
+_FINAL: Mapping[str, ReplyStop] = {
+    "end": "answered",
+    "stop": "answered",
+    "refusal": "refused",
+    "length": "cut",
+    "cut": "cut",
+}
+
+
+def _error(call: ToolCall, text: str) -> ToolResult:
+    return ToolResult(call.id, (text_block(text),), is_error=True)
+
+
+def _mint() -> str:
+    return uuid.uuid4().hex

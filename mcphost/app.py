@@ -1,0 +1,55 @@
+"""Composition: Config + Registry + Frontend -> Host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mcphost import commands
+from mcphost.approvals import Mode, Policy
+from mcphost.config.schema import Config
+from mcphost.host import Host
+from mcphost.plugins import Registry
+from mcphost.questions import Frontend
+from mcphost.servers.process import Process
+from mcphost.servers.reaper import Reaper
+
+
+def registry(config: Config) -> Registry:
+    """Everything built in, then the user's plug-ins.
+
+    Raises:
+        ConfigError: a plug-in cannot be loaded.
+    """
+    filled = Registry()
+    commands.register(filled)
+    filled.load(config.plugins)
+    return filled
+
+
+def host(
+    config: Config,
+    registry: Registry,
+    frontend: Frontend,
+    *,
+    environ: Mapping[str, str],
+    mode: Mode = "ask",
+    yolo: bool = False,
+    system: str = "",
+    spill: Path | None = None,
+    processes: Mapping[str, Process] | None = None,
+    reaper: Reaper | None = None,
+) -> Host:
+    """A Host as the command line wants it; arguments as for Host and Policy."""
+    return Host(
+        config,
+        frontend=frontend,
+        policy=Policy(config.rules, default=config.default, mode=mode, yolo=yolo),
+        system=system,
+        spill=spill,
+        environ=environ,
+        apis=registry.apis,
+        listeners=registry.listeners,
+        processes=processes,
+        reaper=reaper,
+    )

@@ -1,0 +1,72 @@
+"""The options that several commands share. Each may also be set as MCPHOST_…, except what grants consent or trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONFIG = click.option(
+    "-C",
+    "--config",
+    "configs",
+    multiple=True,
+    envvar="MCPHOST_CONFIG",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A claude_desktop_config.json-style file; later ones win over earlier ones and over the user's own.",
+)
+SERVER = click.option(
+    "--server",
+    "only",
+    multiple=True,
+    envvar="MCPHOST_SERVER",
+    metavar="NAME",
+    help="Use only this server, and require it (repeatable).",
+)
+MODEL = click.option(
+    "-m",
+    "--model",
+    envvar="MCPHOST_MODEL",
+    metavar="PROVIDER/NAME",
+    help="e.g. anthropic/claude-sonnet-5-5, openai/gpt-6-sol, ollama/qwen4, offline.",
+)
+ALLOW = click.option(
+    "--allow", multiple=True, metavar="PATTERN", help="Let these tools run unasked: SERVER__TOOLGLOB (repeatable)."
+)
+DENY = click.option(
+    "--deny", multiple=True, metavar="PATTERN", help="Never run these tools: SERVER__TOOLGLOB (repeatable)."
+)
+SYSTEM = click.option(
+    "--system", envvar="MCPHOST_SYSTEM", metavar="TEXT|@FILE", help="The system text, or a file that holds it."
+)
+MAX_STEPS = click.option(
+    "--max-steps",
+    type=click.IntRange(min=1),
+    envvar="MCPHOST_MAX_STEPS",
+    metavar="N",
+    help="Model requests in one turn [default: 25].",
+)
+VERBOSE = click.option("-v", "--verbose", is_flag=True, envvar="MCPHOST_VERBOSE", help="Say more on stderr.")
+DEBUG = click.option(
+    "--debug", is_flag=True, envvar="MCPHOST_DEBUG", help="Log to stderr, and show tracebacks of failures."
+)
+NO_COLOR = click.option(
+    "--no-color", is_flag=True, envvar=["MCPHOST_NO_COLOR", "NO_COLOR"], help="No colour (also NO_COLOR)."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def apply(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator for several options, listed in help in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate

@@ -1,0 +1,191 @@
+"""`mcphost run`: one task, the answer alone on stdout."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcphost.cli import options
+from mcphost.cli.exits import Exit, report
+from mcphost.cli.setup import Boot, boot, log_to_stderr, say_default_model, system_text, terminal, wants_color, warm
+from mcphost.errors import McpHostError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mcphost.approvals import Mode
+    from mcphost.frontends.formats import Format
+
+FIRST_BYTE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asked for, beyond what the configuration can say."""
+
+    mode: Mode
+    yolo: bool
+    output_format: str
+    output: Path | None
+    timeout: float | None
+    quiet: bool
+    verbose: bool
+    debug: bool
+    color: bool
+
+    @property
+    def machine(self) -> bool:
+        return self.output_format != "text"
+
+
+@click.command()
+@click.argument("task", required=False)
+@options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
+@click.option(
+    "--mode",
+    type=click.Choice(["ask", "read-only", "auto"]),
+    default="ask",
+    envvar="MCPHOST_MODE",
+    help="ask: what no rule decides is asked; read-only: only what you call read-only runs; "
+    "auto: rules decide, nothing is asked.  [default: ask]",
+)
+@click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
+@click.option(
+    "--output-format",
+    metavar="text|json|stream-json",
+    default="text",
+    envvar="MCPHOST_OUTPUT_FORMAT",
+    help="The answer, one JSON document, or a JSON line for everything that happens.  [default: text]",
+)
+@click.option("--json", "output_format", flag_value="json", help="Same as --output-format json.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="MCPHOST_OUTPUT",
+    metavar="FILE",
+    help="Write the answer to FILE as well.",
+)
+@options.apply(options.SYSTEM, options.MAX_STEPS)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    envvar="MCPHOST_TIMEOUT",
+    metavar="SECONDS",
+    help="End the run after this long, with what there is.",
+)
+@click.option("-q", "--quiet", is_flag=True, envvar="MCPHOST_QUIET", help="Only warnings on stderr.")
+@options.apply(options.VERBOSE, options.DEBUG, options.NO_COLOR)
+def run(
+    task: str | None,
+    configs: tuple[Path, ...],
+    model: str | None,
+    only: tuple[str, ...],
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    mode: Mode,
+    yolo: bool,
+    output_format: str,
+    output: Path | None,
+    system: str | None,
+    max_steps: int | None,
+    timeout: float | None,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+    no_color: bool,
+) -> int:
+    """Do one task and print the answer.
+
+    TASK may come from stdin ("-"), or be joined by what is piped in. Progress, notices and questions go to stderr. It
+    asks only when stdin and stderr are terminals; otherwise a call that needs consent is refused, the turn goes on, and
+    the exit code is 6.
+    """
+    wish = Wish(mode, yolo, output_format, output, timeout, quiet, verbose, debug, color=wants_color(no_color))
+    started: Boot | None = None
+    try:
+        if debug:
+            log_to_stderr()
+        text = system_text(system)
+        started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model)
+        return _run(started, _whole_task(task), text, wish)
+    except (McpHostError, BrokenPipeError, Exit) as error:
+        return report(error, machine=wish.machine, debug=debug)
+    finally:
+        if started is not None:
+            started.reaper.close()
+
+
+def _run(started: Boot, task: str, system: str, wish: Wish) -> int:
+    from mcphost import app
+    from mcphost.cli import loop
+    from mcphost.cli import task as tasks
+    from mcphost.frontends.formats import Output
+
+    registry = app.registry(started.config)
+    output = Output(
+        sys.stdout, sys.stderr, terminal=terminal(), quiet=wish.quiet, verbose=wish.verbose, color=wish.color
+    )
+    frontend = _format(registry.formats, wish.output_format)(output)
+    host = app.host(
+        started.config,
+        registry,
+        frontend,
+        environ=started.environ,
+        mode=wish.mode,
+        yolo=wish.yolo,
+        system=system,
+        spill=started.paths.state / "results",
+        processes=started.processes,
+        reaper=started.reaper,
+    )
+    if not wish.quiet:
+        say_default_model(started)
+    warm(host.open_model())
+    try:
+        return loop.run(lambda: tasks.do(host, frontend, task, wish))
+    finally:
+        registry.close()
+
+
+def _whole_task(task: str | None) -> str:
+    """TASK, stdin, or TASK followed by what is piped in.
+
+    Raises:
+        UsageError: there is no task at all, or stdin is no text.
+    """
+    piped = ""
+    if task == "-" or (task is None and not sys.stdin.isatty()) or (task and _speaks(sys.stdin.fileno())):
+        try:
+            piped = sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise UsageError(f"stdin is no UTF-8 text: {error}") from None
+    whole = "\n\n".join(part for part in (None if task == "-" else task, piped.strip("\n")) if part)
+    if not whole.strip():
+        raise UsageError("there is no task", hint='Give one: mcphost run "…", or pipe it in.')
+    return whole
+
+
+def _speaks(stdin: int) -> bool:
+    """Whether something is being piped in: a file, or a pipe whose first byte comes soon enough."""
+    kind = os.fstat(stdin).st_mode
+    if stat.S_ISREG(kind):
+        return True
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+        return False
+    readable, _, _ = select.select([stdin], [], [], FIRST_BYTE_SECONDS)
+    return bool(readable)
+
+
+def _format(formats: Mapping[str, Format], name: str) -> Format:
+    """The format of this name: plug-ins add their own, so that only now all of them are known."""
+    if name not in formats:
+        raise UsageError(f"there is no output format {name!r}", hint=f"There are {', '.join(formats)}.")
+    return formats[name]

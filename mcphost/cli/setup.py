@@ -1,0 +1,158 @@
+"""From flags to a Host, in the order that makes a start quick: configuration, then every server process, then the
+heavy imports while the servers boot."""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcphost import config as configuration
+from mcphost.config.patterns import parse_pattern
+from mcphost.config.schema import Config, Decision, Rule, Source
+from mcphost.errors import McpHostError, UsageError
+from mcphost.servers.process import Process, Reaper, spawn
+
+if TYPE_CHECKING:
+    from mcphost.models.base import Model
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where this user's files are."""
+
+    config: Path
+    state: Path
+
+    @classmethod
+    def of_user(cls) -> Paths:
+        from platformdirs import user_config_path, user_state_path
+
+        return cls(user_config_path("mcphost") / "config.json", user_state_path("mcphost"))
+
+
+@dataclass
+class Boot:
+    """What exists before anything heavy is imported: the configuration, and the servers' processes."""
+
+    config: Config
+    paths: Paths
+    environ: Mapping[str, str]
+    reaper: Reaper
+    processes: dict[str, Process]
+
+
+def boot(
+    configs: Sequence[Path],
+    *,
+    only: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
+    max_steps: int | None = None,
+    model: str | None = None,
+    start: bool = True,
+) -> Boot:
+    """Read the configuration, apply the flags and spawn every stdio server that is enabled.
+
+    Raises:
+        ConfigError: a file is wrong.
+        UsageError: a flag is.
+    """
+    environ = dict(os.environ)
+    paths = Paths.of_user()
+    config = configuration.load(list(configs), user=paths.config, environ=environ)
+    rules = tuple(_rules(allow, "allow")) + tuple(_rules(deny, "deny"))
+    limits = replace(config.limits, max_steps=max_steps) if max_steps else config.limits
+    config = replace(_restrict(config, only), rules=(*rules, *config.rules), limits=limits, model=model or config.model)
+    reaper = Reaper()
+    started = Boot(config, paths, environ, reaper, {})
+    if start:
+        _spawn(started)
+    return started
+
+
+def warm(model: Model | None) -> None:
+    """Import everything heavy in one fixed order, then let the garbage collector work again.
+
+    Nothing that has been imported by now is ever freed: freezing it keeps later collections short.
+    """
+    from mcphost import servers
+
+    servers.warm()
+    if model is not None:
+        model.warm()
+    gc.freeze()
+    gc.enable()
+
+
+def system_text(option: str | None) -> str:
+    """The text of `--system TEXT|@FILE`.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if not option or not option.startswith("@"):
+        return option or ""
+    try:
+        return Path(option[1:]).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--system {option}: {error}") from error
+
+
+def say_default_model(boot: Boot) -> None:
+    """Where nobody named a model, say on stderr which one it is, and why."""
+    if boot.config.model is None:
+        from mcphost.models import default_model
+
+        name, why = default_model(boot.environ, boot.config.endpoints)
+        print(f"model {name}: {why}", file=sys.stderr)
+
+
+def terminal() -> int | None:
+    """The file descriptor to ask questions at: stdin, where stdin and stderr are both terminals."""
+    return sys.stdin.fileno() if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def wants_color(no_color: bool) -> bool:
+    return not no_color and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _rules(patterns: Sequence[str], decision: Decision) -> list[Rule]:
+    return [parse_pattern(pattern, decision, source=Source(), bare_star=True) for pattern in patterns]
+
+
+def _restrict(config: Config, only: Sequence[str]) -> Config:
+    """`config` with the servers in `only` alone, each of them required; all of them where `only` is empty."""
+    if not only:
+        return config
+    for name in only:
+        if name in config.failures:
+            raise config.failures[name]
+        if name not in config.servers:
+            near = difflib.get_close_matches(name, config.servers, n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"configured: {', '.join(config.servers) or 'none'}"
+            raise UsageError(f"--server {name}: there is no such server; {known}")
+    chosen = {name: replace(config.servers[name], required=True, disabled=False) for name in dict.fromkeys(only)}
+    return replace(config, servers=chosen, failures={})
+
+
+def _spawn(boot: Boot) -> None:
+    for name, server in boot.config.servers.items():
+        if server.command is None or server.disabled:
+            continue
+        try:
+            boot.processes[name] = spawn(server, boot.environ, reaper=boot.reaper)
+        except McpHostError:
+            continue  # the pool tries once more, and keeps the reason as that server's state

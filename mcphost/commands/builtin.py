@@ -1,0 +1,119 @@
+"""The built-in slash commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mcphost.host import Chat
+from mcphost.plugins import Command, Registry
+from mcphost.servers import Server
+from mcphost.text import one_line
+
+
+class Leave(Exception):
+    """The person wants to leave the chat."""
+
+
+def register(registry: Registry) -> None:
+    async def help_(chat: Chat, line: str) -> str:
+        rows = [(f"/{command.name} {command.usage}".rstrip(), command.help) for command in registry.commands.values()]
+        rows += [
+            ("/SERVER:PROMPT key=value …", "send a server's prompt"),
+            ("@SERVER:URI", "attach a server's resource to the message it stands in"),
+        ]
+        return table(rows)
+
+    for command in (
+        Command("help", "what can be typed here", help_),
+        Command("tools", "the tools that the model may call", tools, "[SERVER]"),
+        Command("servers", "the servers and how they are", servers),
+        Command("model", "show the model, or switch to another", model, "[PROVIDER/NAME]"),
+        Command("prompts", "the servers' prompts", prompts, "[SERVER]"),
+        Command("resources", "the servers' resources and templates", resources, "[SERVER]"),
+        Command("clear", "forget this conversation", clear),
+        Command("quit", "leave", leave),
+    ):
+        registry.command(command)
+
+
+async def tools(chat: Chat, line: str) -> str:
+    rows = [
+        (tool.name, one_line(tool.for_model().description, 100))
+        for tool in chat.toolbox.snapshot().values()
+        if line in ("", tool.server)
+    ]
+    problems = [f"left out: {problem}" for problem in chat.toolbox.problems]
+    return "\n".join([table(rows) or _none("tools", line), *problems])
+
+
+async def servers(chat: Chat, line: str) -> str:
+    return table([describe(server) for server in chat.host.servers.values()]) or "No servers are configured."
+
+
+async def model(chat: Chat, line: str) -> str:
+    if line:
+        chat.model = chat.host.open_model(line)
+    info = chat.model.info
+    kind = "" if info.is_llm else " · no language model: it matches words to tools"
+    return f"{chat.model.name} · {info.api}{f' · {info.endpoint}' if info.endpoint else ''}{kind}"
+
+
+async def prompts(chat: Chat, line: str) -> str:
+    rows = []
+    for server in _ready(chat, line):
+        for prompt in server.prompts:
+            words = [
+                f"{argument['name']}=…" if argument.get("required") else f"[{argument['name']}=…]"
+                for argument in prompt.get("arguments") or ()
+            ]
+            name = " ".join([f"/{server.name}:{prompt['name']}", *words])
+            rows.append((one_line(name), one_line(prompt.get("description") or prompt.get("title") or "", 100)))
+    return table(rows) or _none("prompts", line)
+
+
+async def resources(chat: Chat, line: str) -> str:
+    rows = []
+    for server in _ready(chat, line):
+        for resource in server.resources:
+            what = " · ".join(filter(None, [resource.get("title") or resource["name"], resource.get("mimeType")]))
+            rows.append((one_line(f"@{server.name}:{resource['uri']}"), one_line(what, 100)))
+        for template in server.templates:
+            what = template.get("description") or template.get("title") or template["name"]
+            rows.append((one_line(f"@{server.name}:{template['uriTemplate']}"), one_line(what, 100)))
+    return table(rows) or _none("resources", line)
+
+
+async def clear(chat: Chat, line: str) -> str:
+    chat.clear()
+    return "The conversation is forgotten."
+
+
+async def leave(chat: Chat, line: str) -> str:
+    raise Leave
+
+
+def describe(server: Server) -> tuple[str, ...]:
+    """A row about a server: name, state, what it is, what it offers."""
+    what = " · ".join(filter(None, [server.transport, server.era, server.version]))
+    if server.state != "ready":
+        return server.name, server.state, what, one_line(server.detail, 300)
+    counts = {"tools": server.tools, "resources": server.resources, "prompts": server.prompts}
+    return server.name, server.state, what, ", ".join(f"{len(items)} {kind}" for kind, items in counts.items() if items)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """`rows` as aligned columns, two spaces apart; the last column is left ragged."""
+    if not rows:
+        return ""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _ready(chat: Chat, name: str) -> Iterable[Server]:
+    return (server for server in chat.host.servers.values() if server.state == "ready" and name in ("", server.name))
+
+
+def _none(kind: str, server: str) -> str:
+    return f"{server} offers no {kind}." if server else f"No {kind}: no server that is ready offers any."

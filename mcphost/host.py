@@ -1,0 +1,414 @@
+"""Host and Chat: what an embedder holds.
+
+A Host owns the pool of servers; a Chat is one conversation with its own model, frontend and consent. The library is a
+door of its own: where no `environ` is given, a Host reads this process's environment, once, when it is made.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+from mcphost import config as configuration
+from mcphost.agent import Agent, Conversation, Reply
+from mcphost.approvals import Gate, Policy
+from mcphost.config.schema import Config
+from mcphost.errors import Busy, ServerUnavailable
+from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
+from mcphost.journal import Journal, MemoryJournal
+from mcphost.messages import Message, Usage, UserMessage, text_block
+from mcphost.models import APIS, ModelFactory, default_model, open_model
+from mcphost.models.base import Model
+from mcphost.questions import Frontend, Silent
+from mcphost.requests import Requests
+from mcphost.servers import Server, ServerPool
+from mcphost.servers.process import Process
+from mcphost.servers.reaper import Reaper
+from mcphost.text import safe
+from mcphost.tools import LocalTool, Toolbox
+
+INSTRUCTIONS_CHARACTERS = 2048
+
+
+class Host:
+    """A pool of MCP servers and the chats that use it: an async context manager, left in the task that entered it.
+
+    Args:
+        config: a file like `claude_desktop_config.json`, its parsed content, or a Config.
+        model: a Model, or "PROVIDER/NAME"; else the configuration's, else the provider whose key is in `environ`,
+            else the offline model.
+        frontend: who sees events and answers questions; by default nobody, so that what needs consent is refused.
+        tools: Python functions that the model may call as `local__NAME`.
+        servers: live servers under names of their own: an in-process `MCPServer`, or any transport of the MCP SDK.
+        policy: judges every call; by default made of the configuration's rules.
+        system: the system text; the servers' instructions are added to it.
+        spill: a directory for tool results that are too large for the model; without it they are cut only.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        UsageError, SignInNeeded: the model cannot be opened.
+    """
+
+    def __init__(
+        self,
+        config: Path | str | Mapping[str, Any] | Config | None = None,
+        *,
+        model: Model | str | None = None,
+        frontend: Frontend | None = None,
+        tools: Sequence[LocalTool | Callable[..., Any]] = (),
+        servers: Mapping[str, object] | None = None,
+        policy: Policy | None = None,
+        journal: Journal | None = None,
+        system: str = "",
+        spill: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        apis: Mapping[str, ModelFactory] = APIS,
+        listeners: Sequence[Show] = (),
+        processes: Mapping[str, Process] | None = None,
+        reaper: Reaper | None = None,
+    ) -> None:
+        self.environ = dict(os.environ if environ is None else environ)
+        self.config = _read(config, self.environ)
+        self.frontend: Frontend = frontend or Silent()
+        self.system = system
+        self.journal: Journal = journal or MemoryJournal()
+        self.listeners = tuple(listeners)
+        self.spill = spill
+        self.tools = tuple(LocalTool.from_function(tool) if callable(tool) else tool for tool in tools)
+        self.policy = policy or Policy(self.config.rules, default=self.config.default)
+        self._apis = apis
+        self._models: dict[str, Model] = {}
+        self._model = model if model is not None else self.config.model
+        self._chats: dict[str, Chat] = {}
+        self.pool = ServerPool(
+            self.config.servers,
+            live=servers or {},
+            failures=self.config.failures,
+            limits=self.config.limits,
+            environ=self.environ,
+            roots=self.config.roots,
+            show=self._show,
+            processes=processes or {},
+            reaper=reaper,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.pool.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        try:
+            with anyio.CancelScope(shield=True):
+                for model in self._models.values():
+                    await model.aclose()
+        finally:
+            caught = await self.pool.__aexit__(kind, error, traceback)
+        return caught
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        return self.pool.servers
+
+    def open_model(self, name: str | None = None) -> Model:
+        """The model of this name ("PROVIDER/NAME"), or the one this Host was made with. Closed with the Host.
+
+        Raises:
+            UsageError: no such provider.
+            SignInNeeded: its key is missing.
+        """
+        wish = name or self._model
+        if wish is not None and not isinstance(wish, str):
+            return wish
+        wish = wish or default_model(self.environ, self.config.endpoints)[0]
+        if wish not in self._models:
+            self._models[wish] = open_model(
+                wish, endpoints=self.config.endpoints, environ=self.environ, apis=self._apis
+            )
+        return self._models[wish]
+
+    def configured_models(self) -> Mapping[str, Callable[[], Model]]:
+        """The models that a server's hint may choose among, beside the chat's own."""
+        return {self.config.model: partial(self.open_model, self.config.model)} if self.config.model else {}
+
+    async def settled(self, seconds: float, *, required: Collection[str] = ()) -> bool:
+        """Wait until every enabled server is ready or failed; False when `seconds` went by first.
+
+        Raises:
+            ServerUnavailable: a server in `required`, or one that the configuration requires, is not ready.
+        """
+        settled = await self.pool.settled(seconds)
+        for server in self.servers.values():
+            wanted = server.name in required or (server.config is not None and server.config.required)
+            if wanted and server.state != "ready":
+                raise ServerUnavailable(
+                    f"server {server.name!r} is required and is {server.state}: {server.detail}",
+                    hint=f"`mcphost servers --server {server.name} -v` shows what it said.",
+                    server=server.name,
+                )
+        return settled
+
+    def chat(
+        self,
+        *,
+        model: Model | str | None = None,
+        frontend: Frontend | None = None,
+        system: str | None = None,
+        policy: Policy | None = None,
+        patience: float = 30.0,
+    ) -> Chat:
+        """A new conversation. `patience`: seconds its first message waits for servers that are still starting."""
+        chat = Chat(
+            self,
+            model,
+            frontend or self.frontend,
+            self.system if system is None else system,
+            policy or self.policy,
+            patience,
+        )
+        self._chats[chat.id] = chat
+        return chat
+
+    def run_sync(self, task: str) -> Reply:
+        """Enter this Host, send `task` to a new chat, leave again: for scripts without an event loop."""
+
+        async def main() -> Reply:
+            async with self:
+                return await self.chat().send(task)
+
+        return anyio.run(main)
+
+    async def _show(self, event: Event) -> None:
+        """A server's event goes to every frontend once, and to every listener."""
+        frontends = {id(chat.frontend): chat.frontend for chat in self._chats.values()}
+        for frontend in (frontends or {0: self.frontend}).values():
+            await frontend.show(event)
+        for listen in self.listeners:
+            await listen(event)
+
+
+class Chat:
+    """One conversation: its model, its frontend, its consent. Made by `Host.chat`; one turn at a time."""
+
+    def __init__(
+        self, host: Host, model: Model | str | None, frontend: Frontend, system: str, policy: Policy, patience: float
+    ) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self.host = host
+        self._model = model
+        self.frontend = frontend
+        self.policy = policy
+        self.conversation: Conversation | None = None
+        self.turn = 0
+        self._system = system
+        self._patience = patience
+        self._inbox: deque[UserMessage] = deque()
+        self._scope: anyio.CancelScope | None = None
+        self._seq = 0
+        self._sinks: list[Show] = []
+        self.toolbox = Toolbox(
+            lambda: host.servers.values(),
+            host.tools,
+            limits=host.config.limits,
+            spill=host.spill,
+            hidden=policy.hides,
+        )
+        self.gate = self._new_gate()
+        self.requests = Requests(
+            frontend=frontend,
+            model=lambda: self.model,
+            models=host.configured_models(),
+            servers=host.config.servers,
+            show=self._show,
+        )
+
+    @property
+    def model(self) -> Model:
+        """Opened when it is first needed: looking at servers takes no key.
+
+        Raises:
+            UsageError, SignInNeeded: it cannot be opened.
+        """
+        if self._model is None or isinstance(self._model, str):
+            self._model = self.host.open_model(self._model)
+        return self._model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        self._model = model
+
+    async def send(self, content: str | Sequence[Message]) -> Reply:
+        """One turn: from this message to the model's answer.
+
+        `content` is text, or whole messages that enter the conversation as they are (a prompt's, say).
+
+        Raises:
+            Busy: a turn is running; `steer` adds to it.
+            ModelError, SignInNeeded: the model API failed. The conversation stays usable.
+        """
+        if self._scope is not None:
+            raise Busy("a turn is already running in this chat", hint="Use steer() to add to it, or wait for it.")
+        try:
+            return await self._turn(_messages(content))
+        finally:
+            self._scope = None
+
+    def steer(self, text: str) -> None:
+        """Hand `text` to the running turn at its next step; without one it opens the next turn's step."""
+        self._inbox.append(UserMessage((text_block(text),), origin="steer"))
+
+    def cancel(self) -> None:
+        """End the running turn: its calls are cancelled (their servers live on), and `send` returns."""
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def clear(self) -> None:
+        """Forget the conversation. What was allowed "for this chat" is forgotten with it.
+
+        Raises:
+            Busy: a turn is running.
+        """
+        if self._scope is not None:
+            raise Busy("a turn is running in this chat", hint="Cancel it first.")
+        self.conversation = None
+        self._inbox.clear()
+        self.gate = self._new_gate()
+
+    @asynccontextmanager
+    async def stream(self, content: str | Sequence[Message]) -> AsyncIterator[Stream]:
+        """`send`, with its events to iterate over:
+
+            async with chat.stream("…") as events:
+                async for event in events: …
+            events.reply
+
+        Leaving the block early cancels the turn. Raises what `send` raises, from the iteration.
+        """
+        send, receive = anyio.create_memory_object_stream[Event](float("inf"))
+        stream = Stream(receive)
+        self._sinks.append(send.send)
+
+        async def turn() -> None:
+            async with send:
+                try:
+                    stream.reply = await self.send(content)
+                except Exception as error:
+                    stream.error = error
+
+        try:
+            async with receive, anyio.create_task_group() as group:
+                group.start_soon(turn)
+                yield stream
+                group.cancel_scope.cancel()
+        finally:
+            self._sinks.remove(send.send)
+
+    async def _turn(self, messages: Sequence[Message]) -> Reply:
+        self.turn += 1
+        with anyio.CancelScope() as self._scope:
+            self.conversation = self.conversation or await self._open()
+        if self.conversation is None:
+            return Reply(None, "cancelled", Usage(), 0, ())
+        self.conversation.messages += messages
+        await self._show(TurnStarted(text=_text(messages), model=self.model.name))
+        agent = Agent(
+            model=self.model,
+            toolbox=self.toolbox,
+            gate=self.gate,
+            show=self._show,
+            journal=self.host.journal,
+            limits=self.host.config.limits,
+            caller=self.requests,
+        )
+        self._scope = anyio.CancelScope()
+        reply = await agent.run(self.id, self.conversation, self._inbox, self._scope)
+        await self._show(TurnEnded(stop=reply.stop, usage=reply.usage, steps=reply.steps))
+        return reply
+
+    async def _open(self) -> Conversation:
+        """Fix what the model is told first: the servers' tools and instructions as they are now (law 11)."""
+        await self.host.settled(self._patience)
+        slow = [server.name for server in self.host.servers.values() if server.state in ("pending", "restarting")]
+        if slow:
+            text = f"going on without {', '.join(slow)}: still starting; their tools join later"
+            await self._show(Noticed(text=text))
+        tools = self.toolbox.snapshot()
+        for problem in self.toolbox.problems:
+            await self._show(Noticed(text=problem, level="warning"))
+        return Conversation(
+            compose_system(self._system, self.host.servers.values()), tuple(tool.for_model() for tool in tools.values())
+        )
+
+    def _new_gate(self) -> Gate:
+        return Gate(self.policy, self.frontend, check=self.toolbox.check)
+
+    async def _show(self, event: Event) -> None:
+        self._seq += 1
+        stamped = replace(event, chat=self.id, turn=self.turn, seq=self._seq)
+        await self.frontend.show(stamped)
+        for sink in (*self._sinks, *self.host.listeners):
+            await sink(stamped)
+
+
+class Stream:
+    """The events of one turn. `reply` is there once the iteration has ended."""
+
+    def __init__(self, events: AsyncIterator[Event]) -> None:
+        self._events = events
+        self.reply: Reply | None = None
+        self.error: Exception | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        try:
+            return await anext(self._events)
+        except StopAsyncIteration:
+            if self.error is not None:
+                raise self.error from None
+            raise
+
+
+def compose_system(system: str, servers: Collection[Server]) -> str:
+    """The system text: `system`, then each server's own instructions, cut, sanitised and labelled as its words."""
+    parts = [system] if system else []
+    for server in sorted(servers, key=lambda server: server.name):
+        wanted = server.config is None or server.config.instructions
+        if server.state == "ready" and server.instructions and wanted:
+            words = safe(server.instructions).replace("</server-instructions", "< /server-instructions")
+            if len(words) > INSTRUCTIONS_CHARACTERS:
+                words = words[:INSTRUCTIONS_CHARACTERS] + " […]"
+            parts.append(f'<server-instructions server="{server.name}">\n{words}\n</server-instructions>')
+    return "\n\n".join(parts)
+
+
+def _read(config: Path | str | Mapping[str, Any] | Config | None, environ: Mapping[str, str]) -> Config:
+    if config is None:
+        return Config()
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return configuration.from_mapping(config, environ=environ, directory=None)
+    return configuration.load([Path(config)], user=None, environ=environ)
+
+
+def _messages(content: str | Sequence[Message]) -> Sequence[Message]:
+    return (UserMessage((text_block(content),)),) if isinstance(content, str) else content
+
+
+def _text(messages: Sequence[Message]) -> str:
+    return "\n".join(
+        block.get("text", "") for message in messages if isinstance(message, UserMessage) for block in message.content
+    )
