@@ -9,7 +9,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from mcphost.config.schema import ServerConfig
 from mcphost.errors import UsageError
@@ -95,11 +95,10 @@ class _Parameters:
         self.names: list[str] = []
         fields: dict[str, Any] = {}
         try:
-            hints = get_type_hints(function, include_extras=True)
-            for name, parameter in inspect.signature(function).parameters.items():
+            for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
                 if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                     raise UsageError(f"{_name(function)}() cannot be a tool: {parameter} has no name to be given by.")
-                annotation = hints.get(name, Any)
+                annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
                 default = ... if parameter.default is parameter.empty else parameter.default
                 field = pydantic.Field(default, alias=name, description=_description(annotation))
                 fields[f"field{len(self.names)}"] = (annotation, field)
