@@ -5,7 +5,6 @@ The law: a value is shown only where it helps and can hardly be a secret.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
@@ -47,18 +46,17 @@ def wrong(node: Node, expected: str, *, hint: str | None = None) -> ConfigError:
     return fault(node, f"found {found(node)}; expected {expected}", hint=hint)
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name most like `name`, whatever its case and its joints, if one is like it at all."""
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """` (did you mean "X"?)` for the name most like `name`, whatever its case and its joints; empty if none is."""
     import difflib  # only people who mistyped pay for it
 
-    folded = {re.sub(r"[\W_]", "", known).lower(): known for known in names}
-    close = difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), list(folded), n=1)
-    return folded[close[0]] if close else None
+    folded = {_folded(known): known for known in names}
+    close = difflib.get_close_matches(_folded(name), list(folded), n=1)
+    return f' (did you mean "{folded[close[0]]}"?)' if close else ""
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    close = nearest(name, names)
-    return f' (did you mean "{close}"?)' if close else ""
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def members(node: Node) -> dict[str, Node]:
@@ -121,7 +119,7 @@ def number(node: Node, unit: str) -> float:
     value = node.value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(node, f"a number of {unit}")
-    if not 0 < value <= 1e9 or math.isnan(value):
+    if not 0 < value <= 1e9:
         raise wrong(node, f"a number of {unit} above 0")
     return float(value)
 

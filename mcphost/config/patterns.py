@@ -30,7 +30,9 @@ def parse_pattern(text: str, decision: Decision, *, source: Source, bare_star: b
         raise UsageError(f"'{shown}' has no server: write SERVER__TOOL, e.g. '{example}'")
     if not server.strip() or not tool.strip():
         part = "tool after" if server.strip() else "server before"
-        raise UsageError(f"'{shown}' has no {part} the '__': write SERVER__TOOL, e.g. '{server or 'git'}__*'")
+        raise UsageError(
+            f"'{shown}' has no {part} the '__': write SERVER__TOOL, e.g. '{one_line(server).strip() or 'git'}__*'"
+        )
     if re.search(r"[*?]", server):
         raise UsageError(
             f"'{shown}': the server before '__' is a name, not a pattern", hint="Give one rule per server."

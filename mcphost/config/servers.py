@@ -33,7 +33,8 @@ _TRANSPORTS: Mapping[str, Transport] = {
     "streamable_http": "http",
     "streamable": "http",
 }
-_ALIASES: Mapping[str, tuple[str, ...]] = {
+# our word -> the words that mean it
+ALIASES: Mapping[str, tuple[str, ...]] = {
     "command": ("command",),
     "args": ("args",),
     "env": ("env", "environment"),
@@ -46,7 +47,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "required": ("required",),
     "timeout": ("timeout",),
 }
-_KNOWN = [key for keys in _ALIASES.values() for key in keys]
+_KNOWN = [key for keys in ALIASES.values() for key in keys]
 _APPROVING = ("autoApprove", "alwaysAllow", "trust", "autoApproveTools", "default_tools_approval_mode")
 _CHOOSING = ("allowedTools", "includeTools", "enabled_tools", "available_tools", "tools")
 _EXCLUDING = ("excludedTools", "excludeTools", "exclude_tools", "disabledTools", "disabled_tools")
@@ -97,7 +98,7 @@ def _home(root: Mapping[str, Node]) -> tuple[Node | None, list[Node]]:
 def _holds_entries(node: Node) -> bool:
     value = node.value
     return isinstance(value, dict) and all(
-        isinstance(entry.value, dict) and entry.value.keys() & {"command", "type", *_ALIASES["url"]}
+        isinstance(entry.value, dict) and entry.value.keys() & {"command", "type", *ALIASES["url"]}
         for entry in value.values()
     )
 
@@ -105,7 +106,7 @@ def _holds_entries(node: Node) -> bool:
 def _read_entry(name: str, node: Node, expander: Expander) -> ServerConfig:
     _check_name(name, node)
     members = {key: member for key, member in checks.members(node).items() if member.value is not None}
-    entry = {key: member for key in _ALIASES if (member := _one_of(node, members, _ALIASES[key]))}
+    entry = {key: member for key in ALIASES if (member := _one_of(node, members, ALIASES[key]))}
     for switch in entry.keys() & {"disabled", "enabled"}:
         checks.flag(entry[switch])
     timeout, unit = checks.optional(entry, "timeout", _timeout) or (None, None)

@@ -77,7 +77,7 @@ def check(config: Config) -> list[ConfigError]:
     return [*config.failures.values(), *config.endpoint_failures.values()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents)
 def test_any_mapping_gives_a_config_or_an_error(document: dict[str, Any]) -> None:
     try:
@@ -87,7 +87,7 @@ def test_any_mapping_gives_a_config_or_an_error(document: dict[str, Any]) -> Non
     assert all(safe(error.message) == error.message for error in errors)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(documents, st.booleans())
 def test_any_file_gives_a_config_or_an_error_with_file_and_line(document: dict[str, Any], own: bool) -> None:
     path = Path("any.json")

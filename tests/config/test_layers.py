@@ -11,6 +11,8 @@ import pytest
 
 from mcphost.config import from_mapping, load
 from mcphost.config.schema import Config, EndpointConfig, Limits, Rule, ServerConfig, Source
+from mcphost.config.servers import ALIASES
+from mcphost.config.settings import LIMITS, SERVER
 from mcphost.errors import ConfigError
 
 Read = Callable[..., Config]
@@ -331,3 +333,25 @@ def test_what_the_example_only_shows_is_right_too() -> None:
     assert list(config.endpoints) == ["local", "claude"]
     assert (config.model, config.failures, config.warnings) == ("local/qwen3", {}, ())
     assert [rule.tool for rule in config.rules] == ["read_*", "write_file", "add", "convert_time"]
+
+
+def test_the_example_of_the_documentation_is_read_as_it_says() -> None:
+    page = (EXAMPLE.parent / "docs" / "configuration.md").read_text()
+    example = write("docs.json", page.split("```jsonc\n")[1].split("```")[0])
+    config = load([example], user=None, environ={"HOME": "/home/me"})
+    assert config.servers["files"].args[-1] == "/home/me/notes"
+    assert config.failures["tracker"].message.endswith("the variable TRACKER_TOKEN is not set")
+    assert config.endpoints["here"].base_url == "http://127.0.0.1:8080/v1"
+    assert [(rule.server, rule.tool, rule.decision) for rule in config.rules] == [
+        ("files", "read_*", "allow"),
+        ("files", "write_file", "deny"),
+        ("tracker", "search_issues", "allow"),
+        ("tracker", "delete_*", "deny"),
+    ]
+    assert config.warnings == ()
+
+
+def test_every_key_is_documented() -> None:
+    page = (EXAMPLE.parent / "docs" / "configuration.md").read_text()
+    for key in (*SECTION.split(", "), *SERVER, *LIMITS, *(key for keys in ALIASES.values() for key in keys)):
+        assert f"`{key}`" in page or f"`{key}." in page, key
