@@ -147,9 +147,10 @@ class Narrator:
 
     def _server_changed(self, event: events.ServerChanged) -> None:
         state = "needs you to sign in" if event.state == "needs-auth" else f"is {event.state}"
-        detail = f": {one_line(event.detail, 500)}" if event.detail else ""
+        known = (event.transport, event.era, event.version) if event.state == "ready" else ()
+        detail = one_line(event.detail, 500) or ", ".join(filter(None, known))
         put = {"failed": self._warn, "needs-auth": self._warn, "restarting": self._say}.get(event.state, self._detail)
-        put(f"server {one_line(event.server)} {state}{detail}")
+        put(f"server {one_line(event.server)} {state}" + (f": {detail}" if detail else ""))
 
     @staticmethod
     def _label(server: str, tool: str) -> str:

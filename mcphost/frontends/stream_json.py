@@ -103,7 +103,8 @@ def lines(event: events.Event) -> list[dict[str, Any]]:
             return [_tool_result(event)]
         case events.RequestAnswered():
             answer = {"server": event.server, "phase": "answered", "outcome": event.outcome, "why": event.why}
-            return [{"type": event.kind, **answer, "usage": machine.usage(event.usage)}]
+            used = {"usage": machine.usage(event.usage)} if event.kind == "sampling" else {}
+            return [{"type": event.kind, **answer, **used}]
         case events.Noticed():
             return [{"type": "notice", "level": event.level, "text": event.text}]
         case _ if type(event) in _PLAIN:

@@ -72,7 +72,8 @@ class Sampler:
             await self._tell(server, "failed", error.message)
             raise RequestRefused(MODEL_FAILED, error.message) from error
         except _Unanswered as error:
-            await self._tell(server, error.outcome, error.message, error.usage)
+            why = "" if error.outcome == "declined" else error.message
+            await self._tell(server, error.outcome, why, error.usage)
             raise
         await self._tell(server, "accepted", usage=usage)
         return result

@@ -85,6 +85,8 @@ async def test_servers_are_mentioned_where_they_need_attention() -> None:
         "server d is restarting: exit code 1",
     ]
     assert len(await narrate(*states, verbose=True)) == 4
+    ready = ServerChanged(server="a", state="ready", transport="stdio", era="modern", version="2026-07-28")
+    assert await narrate(ready, verbose=True) == ["server a is ready: stdio, modern, 2026-07-28"]
     assert len(await narrate(*states, quiet=True)) == 2
 
 
