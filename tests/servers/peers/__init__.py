@@ -1,0 +1,1 @@
+"""Hand-written peers for the tests, standard library only: each is a program of its own."""
