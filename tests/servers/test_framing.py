@@ -1,0 +1,169 @@
+"""Lines and messages without a process."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import mcp_types as t
+import pytest
+
+from mcphost.servers.adapter.flood import Bucket, Flood
+from mcphost.servers.adapter.framing import MAX_VALUES, Lines, Oversized, Stray, decode, find_id
+
+
+def lines(data: bytes, limit: int, sizes: random.Random) -> list[bytes | Oversized]:
+    reader = Lines(limit)
+    found: list[bytes | Oversized] = []
+    while data:
+        size = sizes.randint(1, 30)
+        found += reader.feed(data[:size])
+        data = data[size:]
+    return found
+
+
+def test_any_chunking_gives_the_same_lines() -> None:
+    data = b'{"a":1}\n\n' + b"x" * 100 + b'\n{"b":2}\r\n{"id":7,' + b"y" * 100 + b"\nend\nno newline"
+    expected = [b'{"a":1}', b"", Oversized(None), b'{"b":2}\r', Oversized(7), b"end"]
+    for seed in range(200):
+        assert lines(data, 50, random.Random(seed)) == expected, seed
+
+
+def test_the_id_of_an_oversized_line_is_told_before_the_line_ends() -> None:
+    reader = Lines(100)
+    assert list(reader.feed(b'{"jsonrpc":"2.0","id":"a","result":"' + b"x" * 100)) == [Oversized("a")]
+    assert list(reader.feed(b"x" * 1000 + b"\nnext\n")) == [b"next"]
+
+
+def test_an_id_at_the_end_of_an_oversized_line_is_found_there() -> None:
+    line = b'{"result":"' + b"x" * 1000 + b'","jsonrpc":"2.0","id":3}\n'
+    assert list(Lines(100).feed(line)) == [Oversized(3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"jsonrpc":"2.0","id":5,"result":{"id":6', 5),
+        ('{"result":{"id":6,"x":[{"id":7}]},"jsonrpc":"2.0","id":"b", garbage', "b"),
+        ('{"text":"\\"id\\":1,","x":"\\\\","id": -2 ,', -2),
+        ('{"id":1.5,"result":', None),
+        ('{"id":12', None),  # the rest of the number is missing
+        ('{"id":null,"result":', None),
+        ('{"method":"ping","id":5,', None),
+        ('{"params":{},"id":5,"method":', 5),
+        ('[{"id":5,', None),
+        ('{}{"id":5,', None),
+        ('{"x":"id":5', None),
+    ],
+)
+def test_ids_are_found_at_the_top_level_only(text: str, found: Any) -> None:
+    assert find_id(text, "") == found
+
+
+def test_ids_at_the_end_are_found_at_the_top_level_only() -> None:
+    assert find_id("", 'x"},"id":5}') == 5
+    assert find_id("", 'x"},"id":"five","jsonrpc":"2.0"} ') == "five"
+    assert find_id("", 'x","id":5}}') is None
+    assert find_id("", '\\"id\\":5}"}') is None
+
+
+def test_a_servers_broken_request_answers_none_of_our_calls() -> None:
+    assert decode(b'{"jsonrpc":"2.0","id":1,"method":"x","params":[]}') == [
+        Stray('{"jsonrpc": "2.0", "id": 1, "method": "x", "params": []}')
+    ]
+
+
+def test_batches_are_split_and_bounded() -> None:
+    one = {"jsonrpc": "2.0", "id": 1, "result": {}}
+    assert decode(json.dumps([one, 7]).encode()) == [
+        t.JSONRPCResponse(jsonrpc="2.0", id=1, result={}),
+        Stray("7"),
+    ]
+    assert len(decode(json.dumps([one] * 5000).encode())) == 1000
+    assert decode(b"[]") == []
+
+
+def test_an_answer_with_a_null_error_is_an_answer() -> None:
+    [message] = decode(b'{"jsonrpc":"2.0","id":1,"result":{},"error":null}')
+    assert isinstance(message, t.JSONRPCResponse)
+    [message] = decode(b'{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":"m"}}')
+    assert isinstance(message, t.JSONRPCError)
+
+
+def test_values_are_counted_outside_strings_only() -> None:
+    def decoded(text: str) -> t.JSONRPCMessage | Stray:
+        [message] = decode(('{"jsonrpc":"2.0","id":1,"result":{"x":' + text + "}}").encode())
+        return message
+
+    assert isinstance(decoded(json.dumps('1,2,"\\,' * MAX_VALUES)), t.JSONRPCResponse)
+    assert isinstance(decoded("[" + "1," * (MAX_VALUES // 2) + "1]"), t.JSONRPCResponse)
+    bomb = decoded("[" + "1," * MAX_VALUES + "1]")
+    assert isinstance(bomb, t.JSONRPCError)
+    assert bomb.error.message == "its answer is not valid JSON: it holds more than 500,000 values"
+
+
+def test_no_line_of_a_mutated_conversation_raises() -> None:
+    line = b'{"jsonrpc":"2.0","id":12,"result":{"content":[{"type":"text","text":"a\\n\\u00e9"}],"x":[1.5e3,null]}}'
+    rng = random.Random(11)
+    for cut in range(len(line)):
+        decode(line[:cut])
+    for _ in range(3000):
+        mutated = bytearray(line)
+        for _ in range(rng.randint(1, 4)):
+            mutated[rng.randrange(len(mutated))] = rng.choice(b'{}[]",:\\0a\xff\x00-')
+        decode(bytes(mutated))
+
+
+def note(method: str, **params: Any) -> t.JSONRPCNotification:
+    return t.JSONRPCNotification(jsonrpc="2.0", method=f"notifications/{method}", params=params)
+
+
+def exhausted() -> Flood:
+    return Flood(chatter=Bucket(0, 0), news=Bucket(0, 0), requests=Bucket(0, 0))
+
+
+def test_floods_of_news_are_dropped_but_answers_and_cancellations_pass() -> None:
+    flood = exhausted()
+    assert flood.refuses(note("progress"))
+    assert flood.refuses(note("elicitation/complete"))
+    assert flood.refuses(t.JSONRPCRequest(jsonrpc="2.0", id=1, method="ping"))
+    assert not flood.refuses(note("cancelled"))
+    assert not flood.refuses(t.JSONRPCResponse(jsonrpc="2.0", id=1, result={}))
+    assert flood.refuses_line(b' {"jsonrpc": "2.0", "method": "notifications/progress"}')
+    assert not flood.refuses_line(b'{"jsonrpc":"2.0","id":1,"result":{"method":"notifications/progress"}}')
+    assert flood.dropped == 4
+
+
+def test_floods_of_chatter_cost_no_other_news() -> None:
+    flood = Flood(chatter=Bucket(0, 0))
+    assert flood.refuses(note("message"))
+    assert not flood.refuses(note("elicitation/complete"))
+
+
+def test_changes_are_coalesced_until_there_is_room() -> None:
+    flood = exhausted()
+    for _ in range(1000):
+        assert flood.refuses(note("tools/list_changed"))
+        assert flood.refuses(note("resources/updated", uri="a"))
+        assert flood.refuses(note("resources/updated", uri="b"))
+    assert list(flood.kept.values()) == [
+        note("tools/list_changed"),
+        note("resources/updated", uri="a"),
+        note("resources/updated", uri="b"),
+    ]
+    assert (list(flood.released()), flood.dropped) == ([], 0)
+    flood.news = Bucket(0, 2)
+    assert [change.method for change in flood.released()] == [
+        "notifications/tools/list_changed",
+        "notifications/resources/updated",
+    ]
+    assert len(flood.kept) == 1
+
+
+def test_a_bucket_fills_again() -> None:
+    bucket = Bucket(rate=1e9, burst=1)
+    assert bucket.take()
+    assert bucket.take()
+    empty = Bucket(rate=0, burst=1)
+    assert (empty.take(), empty.take()) == (True, False)
