@@ -16,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -31,53 +30,63 @@ _NPM = (
 _PYTHON = ("mcp==1.30.0", "mcp-server-git==2026.10.10", "mcp-server-time==2026.10.10")
 
 
+class InstallFailed(Exception):
+    """Why a server cannot be had here."""
+
+
 def npm_server(name: str) -> tuple[str, ...]:
     """The command of an npm server, for example "server-everything"; skips the test where there is no Node.js."""
-    package = _npm_folder() / "node_modules" / "@modelcontextprotocol" / name
+    node, folder = _had(_node()), _had(_npm_folder())
+    package = folder / "node_modules" / "@modelcontextprotocol" / name
     binaries = json.loads((package / "package.json").read_text())["bin"]
-    return (_program("node"), str(package / next(iter(binaries.values()))))
+    return (str(node), str(package / next(iter(binaries.values()))))
 
 
 def legacy_python() -> str:
     """A Python that has the SDK as most servers still use it, `mcp<2`, and the servers from PyPI."""
-    return str(_venv() / "bin" / "python")
+    return str(_had(_venv()) / "bin" / "python")
+
+
+def _node() -> Path | InstallFailed:
+    if path := shutil.which("node"):
+        return Path(path)
+    return InstallFailed("node is not on PATH, and these servers are npm packages for Node.js")
+
+
+def _had(path: Path | InstallFailed) -> Path:
+    if isinstance(path, Path):
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail(str(path))
+    pytest.skip(str(path))
+
+
+@functools.cache  # a failure too: no second wait for a registry that is not there
+def _npm_folder() -> Path | InstallFailed:
+    return _installed("npm", _NPM, _npm_install)
+
+
+def _npm_install(folder: Path) -> None:
+    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
+    _run("npm", "install", "--prefix", str(folder), *options, *_NPM)
 
 
 @functools.cache
-def _npm_folder() -> Path:
-    npm = _program("npm")
-    return _installed("npm", _NPM, lambda folder: _npm_install(npm, folder))
-
-
-def _npm_install(npm: str, folder: Path) -> None:
-    _run(
-        npm,
-        "install",
-        "--prefix",
-        str(folder),
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--fetch-retries=1",
-        *_NPM,
-    )
-
-
-@functools.cache
-def _venv() -> Path:
+def _venv() -> Path | InstallFailed:
     return _installed(f"python{sys.version_info.major}.{sys.version_info.minor}", _PYTHON, _make_venv)
 
 
 def _make_venv(folder: Path) -> None:
-    if uv := shutil.which("uv"):
-        _run(uv, "venv", "--python", sys.executable, str(folder))
-        _run(uv, "pip", "install", "--python", str(folder / "bin" / "python"), *_PYTHON)
+    python = str(folder / "bin" / "python")
+    if shutil.which("uv"):
+        _run("uv", "venv", "--python", sys.executable, str(folder))
+        _run("uv", "pip", "install", "--python", python, *_PYTHON)
     else:
         _run(sys.executable, "-m", "venv", str(folder))
-        _run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *_PYTHON)
+        _run(python, "-m", "pip", "install", "--quiet", *_PYTHON)
 
 
-def _installed(kind: str, pins: Sequence[str], install: Callable[[Path], None]) -> Path:
+def _installed(kind: str, pins: Sequence[str], install: Callable[[Path], None]) -> Path | InstallFailed:
     """The cache's folder for exactly these pins, filled by whichever test process comes first."""
     folder = _CACHE / f"{kind}-{hashlib.sha256(' '.join(pins).encode()).hexdigest()[:12]}"
     complete = folder / ".complete"
@@ -86,25 +95,20 @@ def _installed(kind: str, pins: Sequence[str], install: Callable[[Path], None]) 
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            install(folder)
+            try:
+                install(folder)
+            except InstallFailed as failure:
+                return failure
             complete.touch()
     return folder
-
-
-def _program(name: str) -> str:
-    return shutil.which(name) or _unavailable(f"{name} is not on PATH; these servers are npm packages for Node.js")
 
 
 def _run(*command: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_LIMIT, check=False)
+    except FileNotFoundError:
+        raise InstallFailed(f"{command[0]} is not on PATH") from None
     except subprocess.TimeoutExpired:
-        _unavailable(f"`{' '.join(command)}` took more than {_INSTALL_LIMIT:.0f} s")
+        raise InstallFailed(f"`{' '.join(command)}` took more than {_INSTALL_LIMIT:.0f} s") from None
     if done.returncode != 0:
-        _unavailable(f"`{' '.join(command)}` failed: {done.stderr.strip()[-800:]}")
-
-
-def _unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        raise InstallFailed(f"`{' '.join(command)}` failed: {done.stderr.strip()[-800:]}")

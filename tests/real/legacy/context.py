@@ -23,6 +23,7 @@ async def long_task(ctx: Context, steps: int = 3) -> str:
     await ctx.info(f"starting {steps} steps")
     for step in range(steps):
         await ctx.report_progress(step + 1, steps, f"step {step + 1}")
+        await anyio.sleep(0.15)
     await ctx.warning("done")
     return f"{steps} steps done"
 
