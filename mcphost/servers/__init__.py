@@ -9,4 +9,4 @@ __all__ = ["CallOutcome", "Caller", "Progress", "RequestRefused", "Server", "Ser
 
 def warm() -> None:
     """Import everything that connecting needs, in one fixed order: about a second, for the one importer thread."""
-    from mcphost.servers.adapter import connection, links  # noqa: F401
+    from mcphost.servers.adapter import connection, http, links  # noqa: F401

@@ -17,13 +17,15 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mcphost.config.schema import Limits, ServerConfig
-from mcphost.errors import ConfigError, ServerUnavailable
+from mcphost.errors import ConfigError
 from mcphost.events import Event, Noticed, Show
 from mcphost.servers.dial import Dial
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.servers.server import Server, State
 
 if TYPE_CHECKING:
+    import ssl
+
     from mcphost.servers.adapter.links import Link
 
 STOP = 5.0  # seconds for all servers together to end, after which they are left to the reaper
@@ -61,6 +63,7 @@ class ServerPool:
         self._outbox: MemoryObjectSendStream[Event]
         self._tasks: anyio.abc.TaskGroup
         self._running: set[str] = set()
+        self._tls: ssl.SSLContext | None = None
         self._ended = anyio.Event()
         made: dict[str, Server] = {}
         for name, config in servers.items():
@@ -103,7 +106,8 @@ class ServerPool:
         if config.disabled:
             return self._server(name, config, Dial(config.transport), _no_link, state="disabled")
         open_link = self._spawned(config) if config.transport == "stdio" else self._remote(config)
-        mode: Literal["auto", "legacy"] = "legacy" if config.protocol == "legacy" else "auto"
+        legacy = config.protocol == "legacy" or config.transport == "sse"
+        mode: Literal["auto", "legacy"] = "legacy" if legacy else "auto"
         return self._server(name, config, Dial(config.transport, mode), open_link)
 
     def _server(
@@ -149,9 +153,18 @@ class ServerPool:
 
     def _remote(self, config: ServerConfig) -> Callable[[Dial], Link]:
         def open_link(dial: Dial) -> Link:
-            raise ServerUnavailable(f"{config.name}: HTTP is not built yet", server=config.name)
+            from mcphost.servers.adapter.http import HttpLink
+
+            return HttpLink(config, dial, limits=self._limits, tls=self._shared_tls)
 
         return open_link
+
+    def _shared_tls(self) -> ssl.SSLContext:
+        from mcphost.servers.adapter.http import tls_context
+
+        if self._tls is None:
+            self._tls = tls_context(self._environ)
+        return self._tls
 
     def _reap(self) -> Reaper:
         if self._reaper is None:

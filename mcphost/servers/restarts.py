@@ -16,10 +16,11 @@ class Restarts:
     def __init__(self) -> None:
         self._losses: list[float] = []
 
-    def delay(self, since: float | None) -> float | None:
+    def delay(self, since: float | None, *, renewed: bool = False) -> float | None:
         """Seconds to wait before the next start of a server that was ready from `since` until now; None: give up.
 
-        A server that was never ready (`since` None) is not started again.
+        A server that was never ready (`since` None) is not started again. One that only forgot its session (`renewed`)
+        is asked for another at once, the first time.
         """
         if since is None:
             return None
@@ -29,5 +30,7 @@ class Restarts:
         self._losses = [loss for loss in self._losses if now - loss < WINDOW] + [now]
         if len(self._losses) >= LIMIT:
             return None
+        if renewed and len(self._losses) == 1:
+            return 0.0
         longest = min(LONGEST, FIRST * 2.0 ** (len(self._losses) - 1))
         return longest * random.uniform(0.8, 1.0)

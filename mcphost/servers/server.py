@@ -76,8 +76,9 @@ class Server:
         self._link: Link | None = None
         self._connection: Connection | None = None
         self._ready_since: float | None = None
+        self._renewing = False
         self._stopping = anyio.Event()
-        self._attempt = anyio.CancelScope()
+        self._attempt: anyio.CancelScope | None = None  # a scope needs a running loop, a Server does not
         self._settled = anyio.Event()
         if state not in _UNSETTLED:
             self._settled.set()
@@ -139,7 +140,7 @@ class Server:
         most ten times a second. Raises ServerUnavailable (did not run), ServerRefused, ServerLost and ServerTimeout
         (may have run).
         """
-        connection = self._connected()
+        connection = await self._connected()
         if not self._offer.has_tool(tool):
             text = f"{self.name} lists no tool {one_line(tool, 80)!r}"
             raise ServerRefused(text, server=self.name)
@@ -147,13 +148,13 @@ class Server:
 
     async def read(self, uri: str, *, caller: Caller | None = None) -> tuple[ResourceContents, ...]:
         """Read a resource; one URI may give several contents. Raises as `call`."""
-        return await self._connected().read(uri, caller=caller)
+        return await (await self._connected()).read(uri, caller=caller)
 
     async def get_prompt(
         self, name: str, arguments: Mapping[str, str], *, caller: Caller | None = None
     ) -> tuple[PromptMessage, ...]:
         """Fill in a prompt. Raises as `call`."""
-        return await self._connected().get_prompt(name, arguments, caller=caller)
+        return await (await self._connected()).get_prompt(name, arguments, caller=caller)
 
     async def complete(
         self, ref: Mapping[str, Any], argument: str, value: str, context: Mapping[str, str] | None = None
@@ -162,7 +163,7 @@ class Server:
 
         `context` holds the arguments already given. Raises as `call`.
         """
-        return await self._connected().complete(ref, argument, value, context or {})
+        return await (await self._connected()).complete(ref, argument, value, context or {})
 
     # The owner task.
 
@@ -174,12 +175,14 @@ class Server:
             failure = await self._lifetime()
             if self._stopping.is_set():
                 break
-            delay = restarts.delay(self._ready_since)
+            delay = restarts.delay(self._ready_since, renewed=self._renewing)
             if delay is None:
                 self._offer.clear()
                 self._become("needs-auth" if failure.detail.get("status") == 401 else "failed", _line(failure))
                 return
-            self._become("restarting", f"{_line(failure)}; starting again in {delay:.0f} s")
+            self._become(
+                "restarting", f"{_line(failure)}; starting again in {delay:.0f} s" if delay else _line(failure)
+            )
             with anyio.move_on_after(delay):
                 await self._stopping.wait()
         self._become("stopped")
@@ -187,7 +190,7 @@ class Server:
     def stop(self) -> None:
         """Tell the owner to leave; it is done when `own` returns."""
         self._stopping.set()
-        if self._connection is None:
+        if self._connection is None and self._attempt is not None:
             self._attempt.cancel()
 
     async def _lifetime(self) -> ServerError:
@@ -221,6 +224,7 @@ class Server:
             return failure
         finally:
             self._connection = None
+            self._renewing = link.lost.is_set()
             with anyio.CancelScope(shield=True):
                 await link.close()
 
@@ -265,9 +269,18 @@ class Server:
         self.instructions = connection.instructions
         self._dial = Dial(self._dial.transport, "legacy" if connection.era == "legacy" else "auto")
         self._ready_since = anyio.current_time()
+        self._renewing = False
         self._become("ready")
 
-    def _connected(self) -> Connection:
+    async def _connected(self) -> Connection:
+        """The connection; one that only lost its session is waited for, as it will be back at once."""
+        if self._connection is not None and self._link is not None and self._link.lost.is_set():
+            self._connection = None
+            self._become("restarting", "its session is renewed")
+            self._renewing = True
+        if self._renewing:
+            with anyio.move_on_after(self._limits.connect):
+                await self.ready()
         if self._connection is None:
             detail = f": {self.detail}" if self.detail else ""
             raise ServerUnavailable(f"{self.name} is {self.state}{detail}", server=self.name)
@@ -276,10 +289,10 @@ class Server:
     def _become(self, state: State, detail: str = "") -> None:
         self.state = state
         self.detail = detail
-        if state in _UNSETTLED:
-            self._settled = anyio.Event()
-        else:
+        if state not in _UNSETTLED:
             self._settled.set()
+        elif self._settled.is_set():
+            self._settled = anyio.Event()
         self._emit(
             ServerChanged(
                 server=self.name,

@@ -1,0 +1,260 @@
+"""HTTP to one server: an own client behind a Guard that contains whatever goes wrong.
+
+Law: one broken request costs that request. No request leaves the server's origin, nothing it sends is kept beyond its
+limit, and the SDK is told in a JSON-RPC error what it would otherwise hide or die of.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any, cast
+
+import anyio
+import httpx2
+import mcp_types as t
+from mcp.client.streamable_http import streamable_http_client
+from pydantic import ValidationError
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.servers.adapter.edge import Transport
+from mcphost.servers.adapter.errors import Fault, local_error
+from mcphost.servers.adapter.sse import sse
+from mcphost.servers.dial import Dial, Loss
+from mcphost.text import one_line
+
+CONNECT = 10.0  # seconds to open a connection
+COURTESY = 5.0  # seconds for a message that gets no answer
+GOODBYE = 2.0  # seconds for the DELETE of a session
+ERROR_BODY = 64 * 1024  # bytes of an error's body that are read
+SHOWN_BODY = 300  # characters of it that are shown
+REDIRECTS = 5
+STREAMS = 8  # event streams opened within WINDOW before reopening slows down, by half a second and ever more
+WINDOW = 30.0  # seconds; also the longest pause
+
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+_SESSION = "mcp-session-id"
+
+
+class Guard(httpx2.AsyncBaseTransport):
+    """Around the transport that does the work. `lost` is set when the server forgot our session."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, *, limit: int) -> None:
+        self.lost = anyio.Event()
+        self.broken: str | None = None
+        self._inner = inner
+        self._home = httpx2.URL(url)
+        self._limit = limit
+        self._opened: list[float] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if not _within(self._home, request.url):
+            return _fault(
+                request, "invalid", f"it may not send us from {_origin(self._home)} to {_origin(request.url)}"
+            )
+        if request.method == "GET":
+            await self._pace()
+        try:
+            await request.aread()  # a redirected one comes unread
+            with anyio.fail_after(_patience(request)):
+                response = await self._inner.handle_async_request(request)
+        except TimeoutError:
+            return _fault(request, "cut", "no answer in time")
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+            return _fault(request, "unreachable", f"{_origin(self._home)}: {_reason(error)}")
+        except httpx2.TransportError as error:
+            return _fault(request, "cut", _reason(error))
+        return await self._received(request, response)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _received(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        response.headers.pop("set-cookie", None)  # what a server wants to remember belongs into its session
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == _EVENTS and response.status_code < 400:
+            response.stream = _Events(cast(httpx2.AsyncByteStream, response.stream), self)
+            return response
+        if response.status_code in (202, 204) or 300 <= response.status_code < 400:
+            return response
+        try:
+            body = await self._read(request, response)
+        except httpx2.HTTPError as error:
+            return _fault(request, "cut", f"its answer broke off: {_reason(error)}")
+        if body is None:
+            return _fault(request, "invalid", f"its answer is larger than {self._limit >> 20} MiB")
+        if response.status_code >= 400:
+            return self._failed(request, response, kind, body)
+        if request.method == "POST" and kind != _JSON:
+            return _fault(
+                request, "invalid", f"it answered with {kind or 'nothing'}: is this the URL of an MCP server?"
+            )
+        return httpx2.Response(response.status_code, headers=_kept(response.headers), content=body, request=request)
+
+    async def _read(self, request: httpx2.Request, response: httpx2.Response) -> bytes | None:
+        """The decompressed body; an error's is cut, any other that is over the limit gives None."""
+        limit = self._limit if response.status_code < 400 else ERROR_BODY
+        decoding = httpx2.Response(
+            response.status_code, headers=response.headers, stream=response.stream, request=request
+        )
+        body = bytearray()
+        try:
+            async for part in decoding.aiter_bytes():
+                body += part
+                if len(body) > limit:
+                    return bytes(body[:limit]) if response.status_code >= 400 else None
+        finally:
+            await response.aclose()
+        return bytes(body)
+
+    def _failed(self, request: httpx2.Request, response: httpx2.Response, kind: str, body: bytes) -> httpx2.Response:
+        status = response.status_code
+        if status == 404 and _SESSION in request.headers:
+            self.broken = "forgot this session (HTTP 404)"
+            self.lost.set()
+            return _fault(request, "cut", f"it {self.broken}")
+        if status != 401 and kind == _JSON and _is_rpc_error(body):
+            return httpx2.Response(status, headers={"content-type": _JSON}, content=body, request=request)
+        shown = "" if "html" in kind else one_line(body.decode(errors="replace"), SHOWN_BODY)
+        message = f"HTTP {status} {response.reason_phrase}".rstrip() + (f": {shown}" if shown else "")
+        wait = _retry_after(response.headers.get("retry-after"))
+        return _fault(request, "status", message, http=status, status=status, retry_after=wait)
+
+    async def _pace(self) -> None:
+        """A server that ends its event streams at once is not asked for new ones at once."""
+        now = time.monotonic()
+        self._opened = [opened for opened in self._opened if now - opened < WINDOW] + [now]
+        if (excess := len(self._opened) - STREAMS) > 0:
+            await anyio.sleep(min(WINDOW, 0.5 * 2.0**excess))
+
+
+class _Events(httpx2.AsyncByteStream):
+    """An event stream that ends where it breaks: the SDK resumes it or fails its one request."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, guard: Guard) -> None:
+        self._stream = stream
+        self._guard = guard
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._stream:
+                yield part
+        except httpx2.TransportError as error:
+            self._guard.broken = f"broke off its event stream: {_reason(error)}"
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class HttpLink:
+    """A link to a URL, by Streamable HTTP or by the older HTTP+SSE."""
+
+    pid = None
+    stderr_tail = ""
+
+    def __init__(self, config: ServerConfig, dial: Dial, *, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
+        assert config.url is not None
+        secure = config.url.lower().startswith("https:")
+        inner = httpx2.AsyncHTTPTransport(
+            verify=tls() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30),
+        )
+        self._guard = Guard(inner, config.url, limit=limits.message_bytes)
+        self._client = httpx2.AsyncClient(
+            transport=self._guard,
+            headers={"User-Agent": f"mcphost/{version('mcphost')}", **config.headers},
+            # Answers take as long as the request's own clock allows.
+            timeout=httpx2.Timeout(CONNECT, read=None, pool=None),
+            trust_env=False,
+            max_redirects=REDIRECTS,
+        )
+        self.lost = self._guard.lost
+        self.transport = self._transport(config.url, dial, limits.message_bytes)
+
+    def _transport(self, url: str, dial: Dial, limit: int) -> Transport:
+        if dial.transport == "sse":
+            return sse(self._client, url, limit=limit)
+        return cast(
+            AbstractAsyncContextManager[tuple[Any, Any]],
+            streamable_http_client(url, http_client=self._client, max_sse_event_size=limit),
+        )
+
+    async def why(self) -> Loss:
+        return Loss(self._guard.broken or "closed the connection")
+
+    async def close(self) -> None:
+        with anyio.move_on_after(1):
+            await self._client.aclose()
+
+
+def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """The system's certificates, and those of SSL_CERT_FILE. Takes some 20 ms: one is shared by all servers.
+
+    Raises OSError where that file cannot be read.
+    """
+    context = httpx2.create_ssl_context(trust_env=False)
+    if file := environ.get("SSL_CERT_FILE"):
+        context.load_verify_locations(file)
+    return context
+
+
+def _fault(request: httpx2.Request, fault: Fault, message: str, *, http: int = 502, **detail: Any) -> httpx2.Response:
+    error = t.JSONRPCError(jsonrpc="2.0", id=None, error=local_error(fault, message, **detail))
+    return httpx2.Response(http, json=error.model_dump(mode="json"), request=request)
+
+
+def _patience(request: httpx2.Request) -> float | None:
+    """Seconds until the head of the answer must be there; None: the clock of our own request decides."""
+    if request.method == "DELETE":
+        return GOODBYE
+    if request.method != "POST" or len(request.content) > ERROR_BODY:
+        return None
+    message = json.loads(request.content)
+    return None if "method" in message and "id" in message else COURTESY
+
+
+def _is_rpc_error(body: bytes) -> bool:
+    try:
+        return isinstance(t.jsonrpc_message_adapter.validate_json(body, by_name=False), t.JSONRPCError)
+    except ValidationError:
+        return False
+
+
+def _kept(headers: httpx2.Headers) -> dict[str, str]:
+    """The headers that still hold for a body that was read and decompressed."""
+    gone = ("content-length", "content-encoding", "transfer-encoding")
+    return {name: value for name, value in headers.items() if name.lower() not in gone}
+
+
+def _within(home: httpx2.URL, url: httpx2.URL) -> bool:
+    if (home.scheme, home.host, home.port) == (url.scheme, url.host, url.port):
+        return True
+    upgraded = home.scheme == "http" and url.scheme == "https" and home.port is None and url.port is None
+    return upgraded and home.host == url.host
+
+
+def _origin(url: httpx2.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii', errors='replace').rpartition('@')[2]}"
+
+
+def _reason(error: Exception) -> str:
+    return one_line(str(error)) or type(error).__name__
+
+
+def _retry_after(value: str | None) -> int | None:
+    """Seconds, from either form of the header."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return int(value)
+    try:
+        return max(0, round(email.utils.parsedate_to_datetime(value).timestamp() - time.time()))
+    except ValueError:
+        return None

@@ -1,0 +1,182 @@
+"""HTTP: both eras against the SDK's own server, and every fault contained to the request it hits."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
+from mcphost.servers import Server
+from tests.servers.serving import Fault, Peer, Request, events, http, result, serving
+from tests.servers.test_pool import adder, pool
+
+
+@asynccontextmanager
+async def connected(url: str, **changes: Any) -> AsyncIterator[Server]:
+    limits = changes.pop("limits", Limits())
+    config = ServerConfig("web", url=url, **{"transport": "http", **changes})
+    async with pool({"web": config}, limits=limits) as running:
+        assert await running.settled(15)
+        yield running.servers["web"]
+
+
+@asynccontextmanager
+async def faulty(fault: Fault, **changes: Any) -> AsyncIterator[tuple[Server, Peer]]:
+    async with Peer(fault).serve() as peer, connected(peer.url, protocol="legacy", **changes) as server:
+        yield server, peer
+
+
+def on_call(answer: bytes, first: int = 1) -> Fault:
+    """`answer` to the first calls, health to the later ones."""
+    calls = iter([answer] * first)
+    return lambda request: next(calls, None) if request.rpc == "tools/call" else None
+
+
+@pytest.mark.parametrize(("protocol", "era"), [("auto", "modern"), ("legacy", "legacy")])
+@pytest.mark.parametrize("json_response", [True, False])
+async def test_a_streamable_http_server_works_in_both_eras(protocol: str, era: str, json_response: bool) -> None:
+    app = adder().streamable_http_app(json_response=json_response)
+    async with serving(app) as origin, connected(f"{origin}/mcp", protocol=protocol) as server:
+        assert (server.state, server.era, server.transport) == ("ready", era, "http")
+        outcomes = await asyncio.gather(*(server.call("add", {"a": n, "b": 1}) for n in range(20)))
+        assert [outcome.structured for outcome in outcomes] == [{"result": n + 1} for n in range(20)]
+
+
+async def test_headers_of_the_entry_go_with_every_request_and_no_cookie_comes_back() -> None:
+    def cookie(request: Request) -> bytes | None:
+        return result(request, {"content": []}, set_cookie="a=b") if request.rpc == "tools/call" else None
+
+    async with faulty(cookie, headers={"Authorization": "Bearer canary"}) as (server, peer):
+        await server.call("work", {})
+        await server.call("work", {})
+        assert {request.headers.get("authorization") for request in peer.requests} == {"Bearer canary"}
+        assert not [request for request in peer.requests if "cookie" in request.headers]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (b"", ServerLost, "may or may not have run"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\ncontent-type: application/json\r\n\r\n{", ServerLost, "broke off"),
+        (b"nonsense\r\n\r\n", ServerLost, "may or may not have run"),
+        (http(kind="text/html", body=b"<h1>login</h1>"), ServerError, "answered with text/html"),
+        (http("202 Accepted"), ServerRefused, "202 Accepted"),
+        (http("403 Forbidden", b"no scope", "text/plain"), ServerUnavailable, "HTTP 403 Forbidden: no scope"),
+        (http("500 Oops", b"<h1>oops</h1>", "text/html"), ServerUnavailable, "HTTP 500 Oops$"),
+        (http(body=b"{not json"), ServerError, "work"),
+        (events("data: {bad"), ServerError, "work"),
+        (events(), ServerLost, "may or may not have run"),
+        (http("307 Temporary Redirect", location="http://127.0.0.2:9/elsewhere"), ServerError, "Redirect"),
+    ],
+)
+async def test_a_broken_answer_fails_its_call_and_the_next_one_works(
+    answer: bytes, error: type[ServerError], words: str
+) -> None:
+    async with faulty(on_call(answer)) as (server, _):
+        with pytest.raises(error, match=words):
+            await server.call("work", {})
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+        assert server.state == "ready"
+
+
+async def test_a_rate_limit_names_the_wait() -> None:
+    async with faulty(on_call(http("429 Too Many Requests", retry_after="7"))) as (server, _):
+        with pytest.raises(ServerUnavailable, match="wait 7 s") as caught:
+            await server.call("work", {})
+        assert caught.value.detail["retry_after"] == 7
+        assert caught.value.detail["status"] == 429
+
+
+async def test_an_answer_over_the_limit_is_refused_also_when_it_was_compressed() -> None:
+    bomb = gzip.compress(b"0" * 8_000_000)
+    limits = Limits(message_bytes=1_000_000)
+    async with faulty(on_call(http(body=bomb, content_encoding="gzip")), limits=limits) as (server, _):
+        with pytest.raises(ServerError, match="larger than"):
+            await server.call("work", {})
+
+
+async def test_a_compressed_answer_is_understood() -> None:
+    def compressed(request: Request) -> bytes | None:
+        if request.rpc != "tools/call":
+            return None
+        body = {"jsonrpc": "2.0", "id": request.message["id"], "result": {"content": [{"type": "text", "text": "z"}]}}
+        return http(body=gzip.compress(json.dumps(body).encode()), content_encoding="gzip")
+
+    async with faulty(compressed) as (server, _):
+        assert (await server.call("work", {})).content == ({"type": "text", "text": "z"},)
+
+
+async def test_a_redirect_within_the_origin_is_followed() -> None:
+    def moved(request: Request) -> bytes | None:
+        return http("307 Temporary Redirect", location="/moved") if request.path == "/mcp" else None
+
+    async with faulty(moved) as (server, peer):
+        assert server.state == "ready"
+        assert {request.path for request in peer.requests if request.method == "POST"} == {"/mcp", "/moved"}
+
+
+async def test_401_means_that_sign_in_is_needed() -> None:
+    async with faulty(lambda request: http("401 Unauthorized", b'{"error":"invalid_token"}')) as (server, _):
+        assert server.state == "needs-auth"
+        with pytest.raises(ServerUnavailable, match="needs-auth"):
+            await server.call("work", {})
+
+
+async def test_nobody_listening_is_one_clear_line() -> None:
+    async with connected("http://127.0.0.1:9/mcp") as server:
+        assert server.state == "failed"
+        assert server.detail.startswith("web cannot be reached: http://127.0.0.1:9: ")
+
+
+async def test_a_forgotten_session_costs_one_call_and_is_renewed() -> None:
+    async with faulty(on_call(http("404 Not Found"))) as (server, peer):
+        with pytest.raises(ServerLost, match="forgot this session"):
+            await server.call("work", {})
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+        assert peer.count("initialize") == 2
+
+
+async def test_a_session_that_is_never_deleted_does_not_hold_up_the_end() -> None:
+    async def hang(request: Request) -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    async with faulty(lambda request: hang(request) if request.method == "DELETE" else None):
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+
+
+async def test_silence_ends_at_the_limit_and_other_calls_go_on() -> None:
+    async def hang(request: Request) -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    def fault(request: Request) -> Any:
+        slow = request.rpc == "tools/call" and request.message["params"]["arguments"].get("slow")
+        return hang(request) if slow else None
+
+    async with faulty(fault, timeout=0.5) as (server, _):
+        slow = asyncio.create_task(server.call("work", {"slow": True}))
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+        with pytest.raises(ServerTimeout, match=r"no answer within 0\.5 s"):
+            await slow
+
+
+async def test_a_server_that_ends_its_streams_at_once_is_not_stormed() -> None:
+    stream = events("id: 1\nretry: 0\ndata:")
+
+    def fault(request: Request) -> bytes | None:
+        return stream if request.rpc == "tools/call" or request.method == "GET" else None
+
+    async with faulty(fault, timeout=2) as (server, peer):
+        with pytest.raises(ServerError):
+            await server.call("work", {})
+        assert sum(request.method == "GET" for request in peer.requests) < 20
