@@ -17,11 +17,15 @@ from mcphost.messages import ToolDefinition
 from mcphost.servers.wire import WireTool
 
 MAX_DESCRIPTION = 2048  # bytes of UTF-8
-MAX_DEFINITION = 256 * 1024  # characters of canonical JSON
+MAX_DEFINITION = 256 * 1024  # characters of JSON
 MAX_DEPTH = 64  # levels of JSON: 32 of a schema, each being a keyword and a name
 MAX_RAW_NAME = 256
 
 _CUT = "\n[cut here: the description is too long]"
+
+
+class Hopeless(ValueError):
+    """A tool that no model can be offered; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,23 @@ class Tool:
 
 
 def pin_of(definition: WireTool) -> str:
-    return sha256(canonical(definition).encode()).hexdigest()
+    """What a consent to this definition is bound to: its SHA-256, whatever order its keys came in.
 
-
-def canonical(value: Any) -> str:
-    """`value` as JSON that depends on nothing but its content; ASCII, so unpaired surrogates do no harm."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    Raises:
+        Hopeless: no model can be offered this tool.
+    """
+    name, declared = definition["name"], definition["inputSchema"].get("type", "object")
+    if not name or len(name) > MAX_RAW_NAME or text.encodable(name) != name:
+        raise Hopeless(f"its name is empty, longer than {MAX_RAW_NAME} characters or no Unicode")
+    if declared != "object" and not (isinstance(declared, list) and "object" in declared):
+        raise Hopeless("its schema does not take an object, which arguments always are")
+    if measured(definition)[0] > MAX_DEPTH:
+        raise Hopeless(f"its definition is nested deeper than {MAX_DEPTH} levels")
+    # ASCII, so that unpaired surrogates do no harm.
+    written = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+    if len(written) > MAX_DEFINITION:
+        raise Hopeless(f"its definition is larger than {MAX_DEFINITION // 1024} kB")
+    return sha256(written.encode()).hexdigest()
 
 
 def measured(value: Any, most: int = MAX_DEPTH) -> tuple[int, int]:
@@ -83,24 +98,11 @@ def measured(value: Any, most: int = MAX_DEPTH) -> tuple[int, int]:
 
 
 def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, str):
+        return ()
     if isinstance(node, Mapping):
         return node.values()
     return node if isinstance(node, (list, tuple)) else ()
-
-
-def hopeless(definition: WireTool) -> str | None:
-    """Why no model can be offered this tool, or None."""
-    name, schema = definition["name"], definition["inputSchema"]
-    if not name or len(name) > MAX_RAW_NAME or text.encodable(name) != name:
-        return f"its name is empty, longer than {MAX_RAW_NAME} characters or no Unicode"
-    declared = schema.get("type", "object")
-    if declared != "object" and not (isinstance(declared, list) and "object" in declared):
-        return f'its schema takes {text.one_line(json.dumps(declared), 40)}, and arguments are always an "object"'
-    if measured(definition)[0] > MAX_DEPTH:
-        return f"its definition is nested deeper than {MAX_DEPTH} levels"
-    if len(canonical(definition)) > MAX_DEFINITION:
-        return f"its definition is larger than {MAX_DEFINITION // 1024} kB"
-    return None
 
 
 def _capped(description: str) -> str:
@@ -113,7 +115,7 @@ def _capped(description: str) -> str:
 def _safe_json(value: Any) -> Any:
     if isinstance(value, str):
         return text.safe(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {text.safe(key): _safe_json(item) for key, item in value.items()}
     if isinstance(value, list):
         items = [_safe_json(item) for item in value]

@@ -63,27 +63,21 @@ class LocalTool:
         return cls(definition, run)
 
 
-@dataclass(frozen=True, slots=True)
 class LocalServer:
     """Local tools in the shape of a server, so that nothing treats them apart; the user's own code is trusted."""
 
-    local: Sequence[LocalTool]
-    name: str = LOCAL
-    state: str = "ready"
+    name = LOCAL
+    state = "ready"
 
-    @property
-    def config(self) -> ServerConfig:
-        return ServerConfig(self.name, trust_annotations=True)
-
-    @property
-    def tools(self) -> tuple[WireTool, ...]:
-        return tuple(tool.definition for tool in self.local)
+    def __init__(self, local: Sequence[LocalTool]) -> None:
+        self.config = ServerConfig(LOCAL, trust_annotations=True)
+        self.tools = tuple(tool.definition for tool in local)
+        self._by_name = {tool.definition["name"]: tool for tool in reversed(local)}
 
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
     ) -> CallOutcome:
-        chosen = next(local for local in self.local if local.definition["name"] == tool)
-        return await chosen.run(arguments)
+        return await self._by_name[tool].run(arguments)
 
 
 class _Parameters:

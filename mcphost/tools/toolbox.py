@@ -17,7 +17,7 @@ from mcphost.messages import Origin, ToolCall, ToolResult, text_block
 from mcphost.servers.wire import Caller, CallOutcome, Progress, WireTool
 from mcphost.text import one_line
 from mcphost.tools.arguments import ArgumentChecker
-from mcphost.tools.definitions import Tool, hopeless, pin_of
+from mcphost.tools.definitions import Hopeless, Tool, pin_of
 from mcphost.tools.local import LocalServer, LocalTool
 from mcphost.tools.names import Pair, model_names
 from mcphost.tools.results import capped
@@ -72,7 +72,7 @@ class Toolbox:
         hidden: Callable[[str, str], bool] = lambda server, tool: False,
     ) -> None:
         self._configured = servers
-        self._local = LocalServer(tuple(local))
+        self._local = LocalServer(local)
         self._limits = limits
         self._spill = spill
         self._hidden = hidden
@@ -122,22 +122,24 @@ class Toolbox:
 
         Whatever the tool or its server does wrong is in the result; only a bug raises.
         """
-        import anyio.to_thread
-
         try:
-            server = self._listed(tool, pin)
-            outcome = await server.call(tool.tool, call.arguments or {}, caller=caller, progress=progress)
-            outcome = await anyio.to_thread.run_sync(capped, outcome, self._limits.result_tokens, self._spill)
+            outcome = await self._outcome(call, tool, pin, caller, progress)
         except (ServerError, SignInNeeded) as error:
             outcome = CallOutcome((text_block(_what_happened(error, tool)),), is_error=True)
-        return ToolResult(
-            call.id,
-            outcome.content,
-            outcome.structured,
-            outcome.is_error,
-            Origin(tool.server, tool.tool),
-            outcome.note,
-        )
+        origin = Origin(tool.server, tool.tool)
+        return ToolResult(call.id, outcome.content, outcome.structured, outcome.is_error, origin, outcome.note)
+
+    async def _outcome(
+        self, call: ToolCall, tool: Tool, pin: str, caller: Caller | None, progress: Progress | None
+    ) -> CallOutcome:
+        import anyio.to_thread
+
+        server = self._listed(tool, pin)
+        if call.arguments is None:
+            raise ServerUnavailable("The call did not run: its arguments are not a JSON object.")
+        outcome = await server.call(tool.tool, call.arguments, caller=caller, progress=progress)
+        # In a thread: looking through megabytes of it would stop the loop, and files may be written.
+        return await anyio.to_thread.run_sync(capped, outcome, self._limits.result_tokens, self._spill)
 
     def _servers(self) -> list[ToolServer]:
         return [*self._configured(), self._local]
@@ -156,7 +158,7 @@ class Toolbox:
             raise ServerUnavailable(
                 f"The call did not run: the server {tool.server} ({server.state}) does not offer this tool now."
             )
-        if pin_of(definition) != pin:
+        if not _is_pinned(definition, pin):
             raise ServerUnavailable(
                 f"The call did not run: the server {tool.server} changed this tool after the call was allowed. "
                 "Read its new definition before you call it again."
@@ -164,21 +166,32 @@ class Toolbox:
         return server
 
     def _sorted_out(self, listings: Sequence[_Listing]) -> tuple[Mapping[str, Tool], tuple[str, ...]]:
-        found: dict[Pair, tuple[WireTool, bool]] = {}
+        found: dict[Pair, tuple[WireTool, str, bool]] = {}
         left_out = []
         for listing in listings:
             for definition in listing.tools:
                 pair = (listing.server, definition["name"])
-                if why := "a second tool of this name" if pair in found else hopeless(definition):
+                try:
+                    pin = pin_of(definition)
+                    if pair in found:
+                        raise Hopeless("its server lists another tool of this name")
+                    if not self._hidden(*pair):
+                        found[pair] = (definition, pin, listing.trusted)
+                except Hopeless as why:
                     left_out.append(f"{one_line('__'.join(pair), 100)} is left out: {why}")
-                elif not self._hidden(*pair):
-                    found[pair] = (definition, listing.trusted)
         names = model_names(found)
         tools = {}
         for pair in sorted(found):
-            definition, trusted = found[pair]
-            tools[names[pair]] = Tool(names[pair], *pair, definition, pin_of(definition), trusted)
+            definition, pin, trusted = found[pair]
+            tools[names[pair]] = Tool(names[pair], *pair, definition, pin, trusted)
         return MappingProxyType(tools), tuple(left_out)
+
+
+def _is_pinned(definition: WireTool, pin: str) -> bool:
+    try:
+        return pin_of(definition) == pin
+    except Hopeless:
+        return False
 
 
 def _what_happened(error: McpHostError, tool: Tool) -> str:

@@ -142,9 +142,18 @@ def test_alternatives_and_recursion_of_an_honest_size_are_checked() -> None:
     assert check(doubling("anyOf", 5), {"a": "x"}) is not None
     assert check(doubling("anyOf", 5), {"a": "xxxxx"}) is None
     assert check(TREE, chain(4)) is not None
-    listed = of_a({"$ref": "#/anyOf/0"}, anyOf=[{"type": ["integer", "object"]}])
-    assert check(listed, {"a": 1}) is None
-    assert check(listed, {"a": "x"}) is not None
+
+
+def test_a_reference_may_point_into_a_list() -> None:
+    schema = of_a({"$ref": "#/allOf/1"}, allOf=[{}, {"type": ["integer", "object"]}])
+    assert check(schema, {"a": 1}) is None
+    assert check(schema, {"a": "x"}) is not None
+
+
+def test_what_was_built_of_a_schema_is_used_again() -> None:
+    checker, checked = ArgumentChecker(), tool(of_a({"type": "integer"}))
+    assert [checker.check(checked, {"a": value}) for value in (1, 2)] == [None, None]
+    assert checker.check(checked, {"a": "x"}) is not None
 
 
 def test_properties_called_like_keywords_are_only_names() -> None:
