@@ -135,14 +135,10 @@ async def test_large_messages_travel_both_ways_without_a_stall(reaper: Reaper) -
 # Bytes that are almost a message.
 
 
-@pytest.mark.parametrize("kind", ["stray", "bom", "crlf", "split", "batch", "id last", "float id"])
-async def test_answers_in_odd_shapes_arrive(kind: str, reaper: Reaper) -> None:
+async def test_answers_in_odd_shapes_arrive(reaper: Reaper) -> None:
     async with peer(reaper) as server:
-        if kind == "float id":
-            assert "no valid message" in await server.error(kind)
-        else:
-            assert await server.fault(kind) in ("ok", "VALUE")
-        assert await server.call("echo", text="still here") == "still here"
+        for kind in ("stray", "bom", "crlf", "split", "batch", "id last"):
+            assert await server.fault(kind) in ("ok", "VALUE"), kind
 
 
 async def test_stray_lines_are_kept_and_told_once(reaper: Reaper) -> None:
@@ -159,28 +155,26 @@ async def test_bytes_that_are_not_utf_8_are_replaced(reaper: Reaper) -> None:
         assert await server.fault("bad utf-8") == "a\ufffdb"
 
 
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("nan", "expected value"),
-        ("huge number", "it holds a number out of range"),
-        ("control character", "control character"),
-        ("lone surrogate", "hex escape"),
-        ("deep", "recursion limit exceeded"),
-        ("deep, id last", "recursion limit exceeded"),
-        ("no version", "/jsonrpc: Field required"),
-        ("result is a list", "/result: Input should be a valid dictionary"),
-        ("truncated", "EOF while parsing"),
-        ("garbage after id", "not valid JSON"),
-        ("many objects", "it holds more than 500,000 values"),
-        ("many lists", "it holds more than 500,000 values"),
-    ],
-)
-async def test_an_invalid_answer_fails_its_call_at_once(kind: str, message: str, reaper: Reaper) -> None:
-    async with peer(reaper) as server:
-        async with unstalled():
+async def test_an_invalid_answer_fails_its_call_at_once_and_no_other(reaper: Reaper) -> None:
+    faults = {
+        "nan": "expected value",
+        "huge number": "it holds a number out of range",
+        "control character": "control character",
+        "lone surrogate": "hex escape",
+        "deep": "recursion limit exceeded",
+        "deep, id last": "recursion limit exceeded",
+        "no version": "/jsonrpc: Field required",
+        "float id": "/id",
+        "result is a list": "/result: Input should be a valid dictionary",
+        "truncated": "EOF while parsing",
+        "garbage after id": "not valid JSON",
+        "many objects": "it holds more than 500,000 values",
+        "many lists": "it holds more than 500,000 values",
+    }
+    async with peer(reaper) as server, unstalled():
+        for kind, message in faults.items():
             assert message in await server.error(kind)
-        assert await server.call("echo", text="still here") == "still here"
+            assert await server.call("echo", text="still here") == "still here"
 
 
 async def test_a_long_string_full_of_commas_is_no_flood_of_values(reaper: Reaper) -> None:
@@ -191,18 +185,13 @@ async def test_a_long_string_full_of_commas_is_no_flood_of_values(reaper: Reaper
 # Size.
 
 
-async def test_a_message_under_the_limit_arrives(reaper: Reaper) -> None:
+async def test_a_message_over_the_limit_is_refused_and_the_session_lives(reaper: Reaper) -> None:
     async with peer(reaper) as server, unstalled():
         assert len(await server.fault("15 MiB")) == 15 << 20
-
-
-@pytest.mark.parametrize("kind", ["50 MB", "50 MB, id last"])
-async def test_a_message_over_the_limit_is_refused_and_the_session_lives(kind: str, reaper: Reaper) -> None:
-    async with peer(reaper) as server:
-        started = time.monotonic()
-        async with unstalled():
+        for kind in ("50 MB", "50 MB, id last"):
+            started = time.monotonic()
             assert await server.error(kind) == "its answer is larger than 16 MiB"
-        assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 1
         assert await server.call("echo", text="still here") == "still here"
 
 
