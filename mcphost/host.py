@@ -125,13 +125,16 @@ class Host:
         """The model of this name ("PROVIDER/NAME"), or the one this Host was made with. Closed with the Host.
 
         Raises:
-            UsageError: no such provider.
+            UsageError: no such provider, or its entry in the configuration is wrong.
             SignInNeeded: its key is missing.
         """
         wish = name or self._model
         if wish is not None and not isinstance(wish, str):
             return wish
         wish = wish or default_model(self.environ, self.config.endpoints)[0]
+        broken = self.config.endpoint_failures.get(wish.partition("/")[0])
+        if broken is not None:
+            raise broken
         if wish not in self._models:
             self._models[wish] = open_model(
                 wish, endpoints=self.config.endpoints, environ=self.environ, apis=self._apis

@@ -99,6 +99,8 @@ class Narrator:
                 self._write("".join(lines))
 
     def finish(self, ending: Ending) -> None:
+        if ending.stop == "answered" and not ending.result.strip():
+            self._warn("The model answered with nothing. Try again, or ask in other words.")
         if ending.stop in _STOPS:
             self._warn(_STOPS[ending.stop].format(steps=ending.steps))
         unasked = [denied for denied in ending.denied if denied.unasked]

@@ -64,6 +64,9 @@ class OfflineModel:
             yield TextDelta(line)
         yield AssistantMessage((Text(reply),))
 
+    def warm(self) -> None:
+        """Nothing takes long here."""
+
     async def aclose(self) -> None:
         if self._router is not None:
             self._router.close()
