@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 from mcphost import text
-from mcphost.tools.definitions import MAX_DEPTH, Tool, measured
+from mcphost.tools.definitions import MAX_DEPTH, Tool, children, measured
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
@@ -23,7 +23,8 @@ MAX_SCHEMAS = 5_000  # subschemas one value may have to be held against, referen
 MAX_WORK = 20_000_000  # subschemas times values: about 0.1 s
 MAX_EXPLAINED_WORK = 20_000  # finding out what is wrong costs a thousand times more than finding out that it is
 
-_PATTERN_BYTES = 1_000_000  # a compiled pattern
+_PATTERNS = 200  # in one schema; each takes up to a millisecond to compile
+_PATTERN_BYTES = 1_000_000  # of a compiled pattern
 _BACKTRACKS = 10_000  # in a pattern with look-around, for which no linear engine exists
 _SHOWN = 3  # violations named to the model
 
@@ -31,9 +32,11 @@ _ONE_LEVEL_DOWN = {
     *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties"),
     *("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"),
 }
-_NAMED = {"properties", "patternProperties", "dependentSchemas"}
+_NAMED = {"properties", "patternProperties", "dependentSchemas", "dependencies"}
 _NO_SCHEMAS = {"$defs", "definitions", "enum", "const", "default", "examples"}
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_IDS = ("$id", "id")
+_TWICE = ("unevaluatedProperties", "unevaluatedItems")  # these look through what stands beside them again
 
 _Schema: TypeAlias = Mapping[str, Any]
 
@@ -95,6 +98,8 @@ def _unsendable(arguments: Mapping[str, Any], depth: int) -> str | None:
 def _built(schema: _Schema) -> Validator:
     import jsonschema_rs
 
+    if _patterns(schema) > _PATTERNS:
+        raise ValueError(f"its schema has more than {_PATTERNS} patterns")
     known = dict(schema)
     if "json-schema.org/" not in str(known.get("$schema")):
         known.pop("$schema", None)  # a dialect of somebody's own reads as 2020-12, the protocol's default
@@ -104,6 +109,18 @@ def _built(schema: _Schema) -> Validator:
     except ValueError:
         bounded = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS, size_limit=_PATTERN_BYTES)
         return jsonschema_rs.validator_for(known, offline=True, pattern_options=bounded)
+
+
+def _patterns(schema: _Schema) -> int:
+    count = 0
+    level: list[Any] = [schema]
+    while level:
+        for node in level:
+            if isinstance(node, Mapping):
+                named = node.get("patternProperties")
+                count += isinstance(node.get("pattern"), str) + (len(named) if isinstance(named, Mapping) else 0)
+        level = [child for node in level for child in children(node)]
+    return count
 
 
 def _described(errors: Iterator[ValidationError]) -> str:
@@ -120,20 +137,22 @@ def _unfolded(root: _Schema, depth: int) -> int | None:
     Also None for references that lead out of the document or through anchors: their cost cannot be told beforehand.
     """
     met = 0
-    open_schemas: list[tuple[Any, int]] = [(root, depth)]
+    open_schemas: list[tuple[_Schema, int]] = [(root, depth)]
     while open_schemas:
         schema, levels = open_schemas.pop()
-        if levels < 0 or not isinstance(schema, Mapping):
-            continue
         met += 1
         targets = [_target(root, schema[key]) for key in _REFERENCES if isinstance(schema.get(key), str)]
-        if met > MAX_SCHEMAS or None in targets or (schema is not root and isinstance(schema.get("$id"), str)):
+        if None in targets or (schema is not root and any(isinstance(schema.get(key), str) for key in _IDS)):
             return None
-        open_schemas += [(target, levels) for target in targets]
+        found = [(target, levels) for target in targets]
         for keyword, value in schema.items():
             if keyword not in _NO_SCHEMAS:
                 below = levels - 1 if keyword in _ONE_LEVEL_DOWN else levels
-                open_schemas += [(child, below) for child in _subschemas(keyword, value)]
+                found += [(child, below) for child in _subschemas(keyword, value)]
+        times = 2 if any(keyword in schema for keyword in _TWICE) else 1
+        open_schemas += [(child, left) for child, left in found if isinstance(child, Mapping) and left >= 0] * times
+        if met + len(open_schemas) > MAX_SCHEMAS:
+            return None
     return met
 
 

@@ -93,11 +93,12 @@ def measured(value: Any, most: int = MAX_DEPTH) -> tuple[int, int]:
     depth, level, count = -1, [value], 0
     while level and depth <= most:
         depth, count = depth + 1, count + len(level)
-        level = [child for node in level for child in _children(node)]
+        level = [child for node in level for child in children(node)]
     return depth, count
 
 
-def _children(node: Any) -> Iterable[Any]:
+def children(node: Any) -> Iterable[Any]:
+    """The values directly within a JSON value."""
     if isinstance(node, str):
         return ()
     if isinstance(node, Mapping):

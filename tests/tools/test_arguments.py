@@ -75,9 +75,9 @@ def test_a_pattern_with_look_around_is_checked_too() -> None:
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?=a)(a+)+$", r"^(a+)+\1$", "^(a|a)*$"])
 def test_a_pattern_bomb_costs_nothing(pattern: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert check(of_a({"pattern": pattern}), {"a": "a" * 50 + "!"}) is not None
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 def test_a_reference_is_never_fetched() -> None:
@@ -99,6 +99,13 @@ def doubling(keyword: str, levels: int) -> dict[str, Any]:
     return of_a({"$ref": "#/$defs/d0"}, **{"$defs": definitions})
 
 
+def unevaluated(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"properties": {"z": True}}
+    for _ in range(levels):
+        schema = {"allOf": [schema], "unevaluatedProperties": False}
+    return schema
+
+
 TREE = {"anyOf": [{"properties": {"a": {"$ref": "#"}}, "required": [name]} for name in "yz"]}
 
 
@@ -116,6 +123,11 @@ def chain(levels: int) -> dict[str, Any]:
         (doubling("allOf", 40), {"a": "x"}),
         (doubling("oneOf", 40), {"a": "x"}),
         (TREE, chain(30)),
+        (unevaluated(20), {"a": 1}),
+        (of_a({"dependencies": {"enum": doubling("anyOf", 40)["$defs"]["d0"]}}, **doubling("anyOf", 40)), {"a": {}}),
+        (of_a({"allOf": [{"pattern": f"^{number}"} for number in range(1000)]}), {"a": "x"}),
+        (of_a({"patternProperties": {f"^{number}": {} for number in range(1000)}}), {"a": {}}),
+        (of_a({}, additionalProperties={"properties": {str(n): {"$ref": "#"} for n in range(900)}}), chain(30)),
         ({"$ref": "#"}, {"a": 1}),
         ({"allOf": [{"$ref": "#/$defs/x"}], "$defs": {"x": {"$ref": "#/$defs/x"}}}, {}),
         (of_a({"$ref": "#name"}, **{"$defs": {"x": {"$anchor": "name"}}}), {"a": 1}),
@@ -132,9 +144,9 @@ def test_a_schema_that_cannot_be_checked_in_bounds_is_left_to_the_server(
     schema: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
     checker = ArgumentChecker()
-    started = time.perf_counter()
+    started = time.process_time()
     assert checker.check(tool(schema), arguments) is None
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
     assert list(checker.unchecked) == [("s", "t")]
 
 
@@ -142,6 +154,8 @@ def test_alternatives_and_recursion_of_an_honest_size_are_checked() -> None:
     assert check(doubling("anyOf", 5), {"a": "x"}) is not None
     assert check(doubling("anyOf", 5), {"a": "xxxxx"}) is None
     assert check(TREE, chain(4)) is not None
+    assert check(unevaluated(3), {"a": 1}) is not None
+    assert check(unevaluated(3), {"z": 1}) is None
 
 
 def test_a_reference_may_point_into_a_list() -> None:
