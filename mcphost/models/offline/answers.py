@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mcphost.messages import Block, ToolCall, ToolDefinition, ToolResult
-from mcphost.models.offline.kinds import required
+from mcphost.models.offline.kinds import required, simplified
 from mcphost.text import one_line
 
 _LABEL = "[offline model: no language model, only an extract]"
@@ -49,7 +49,9 @@ def unknown(name: str, offered: Sequence[str]) -> str:
 
 def usage(tools: Sequence[ToolDefinition]) -> str:
     """How to ask for each of `tools`, and the way out."""
-    asks = [" ".join(["  " + tool.name, *(f"{name}=…" for name in required(tool.schema))]) for tool in tools]
+    asks = [
+        " ".join(["  " + tool.name, *(f"{name}=…" for name in required(simplified(tool.schema)))]) for tool in tools
+    ]
     lines = [f"{ask}    {one_line(tool.description, 70)}" for ask, tool in zip(asks, tools, strict=True)]
     closest = ["Closest, and how to ask for them:", *lines] if lines else []
     return "\n".join([*closest, "Name a tool with its arguments, or choose a language model (-m PROVIDER/NAME)."])

@@ -196,7 +196,7 @@ class _Filling:
         """How much the words beside `entity` speak of the argument."""
         named = set(words(name))
         related = frozenset().union(*map(cues, named))
-        described = {word for word in words(str(prop.get("description", ""))) if word not in _DULL}
+        described = {word for word in words(prop.get("description", "")) if word not in _DULL}
         total = 0.0
         for word, weight in self._beside(entity):
             count = _NAMED if word in named else _RELATED if word in related else _DESCRIBED if word in described else 0
@@ -226,9 +226,7 @@ class _Filling:
 
     def _nested(self, prop: Schema) -> Any:
         """An object, or an array of one object, filled from what is still free."""
-        item = prop.get("items") if prop.get("type") == "array" else prop
-        if not isinstance(item, Mapping) or not properties(item):
-            return None
+        item: Schema = prop.get("items", {}) if prop.get("type") == "array" else prop
         value = self._object(item)
         if any(name not in value for name in required(item)) or not value:
             return None

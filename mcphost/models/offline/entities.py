@@ -24,10 +24,12 @@ _PATTERNS = {
     "date": r"\b\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?\b",
     "time": r"\b(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d)(?:\s?(?P<half>[ap]m))?|\s?(?P<bare_half>[ap]m))\b",
     "operator": r"(?<=\d)\s*(?P<sign>[*×x/÷+])\s*(?=-?\d)|(?<=\d)(?:\s+[-−]\s+(?=-?\d)|[-−](?=\d))",
-    "number": r"(?:(?<![\w.])|(?<=\dx))[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?(?:(?=\s*[*×x/÷]\s*-?\d)|(?![\w:/]|\.\d))",
+    "number": r"(?:(?<![\w.])|(?<=\dx))[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?"
+    r"(?:(?=\s*[*×x/÷]\s*-?\d)|(?![\w:/]|\.\d))",
     "arrow": r"->|=>|→",
     "glob": r"(?<!\S)[\w./~-]*(?:\*|\?(?=[\w*.]))[\w./*?\[\]{},~-]*",
-    "path": r"(?<!\S)\.{1,2}(?!\S)|(?<![\w./:])(?:~|\.{1,2})?/(?:[^\s\"',;?!()]*[^\s\"',;?!().:])?|\b[a-z]:\\[^\s\"',;]+",
+    "path": r"(?<!\S)\.{1,2}(?!\S)|\b[a-z]:\\[^\s\"',;]+"
+    r"|(?<![\w./:])(?:~|\.{1,2})?/(?:[^\s\"',;?!()]*[^\s\"',;?!().:])?",
     "file": r"(?<![\w/])[\w-][\w./-]*\.[a-z]\w{0,9}\b(?![\w/@])",
     "hash": r"\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,64}\b",
     "word": r"[^\s,;:?!()\"=]*[^\s,;:?!()\"=.']",
@@ -42,7 +44,7 @@ _PRONOUN = re.compile(r"\b(?:it|that|this|them)\b", re.I)
 _REVERSED = re.compile(r"\b(?:subtract|take|deduct)\s+\S+\s+(?:away\s+)?from\b", re.I)
 _OPERATORS = {"*": "times", "×": "times", "x": "times", "/": "divided", "÷": "divided", "+": "plus"}
 _NUMERALS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-_LONGEST_PLACE = 3  # words
+_LONGEST, _LONGEST_PLACE = 1000, 3  # characters of a request, words of a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class Reading:
 
 def steps(text: str) -> list[str]:
     """The steps that `text` asks for: its parts between "then" and ";", outside quotes and JSON."""
-    whole = [(start, end) for kind, _, start, end in _tokens(text) if kind in ("json", "quoted")]
+    whole = [(_head(text), len(text))] + [
+        (start, end) for kind, _, start, end in _tokens(text[: _head(text)]) if kind in ("json", "quoted")
+    ]
     cuts = [cut for cut in _STEP.finditer(text) if not any(a < cut.end() and cut.start() < b for a, b in whole)]
     edges = [0, *(edge for cut in cuts for edge in cut.span()), len(text)]
     parts = (text[start:end].strip(" ,") for start, end in zip(edges[::2], edges[1::2], strict=True))
@@ -99,7 +103,7 @@ def read(text: str, result: str | None = None, *, implied: bool = False) -> Read
     entities = [Entity("result", result, start, end) for start, end in named]
     words: list[Word] = []
     key: tuple[str, int] | None = None
-    for kind, value, start, end in _tokens(text):
+    for kind, value, start, end in _tokens(text[: _head(text)]):
         if kind == "key":
             key = (value, end)
         elif key and key[1] == start:
@@ -108,9 +112,17 @@ def read(text: str, result: str | None = None, *, implied: bool = False) -> Read
             words.append(Word(value, stem(value), start, end))
         elif kind != "word":
             entities.append(Entity(kind, value, start, end))  # type: ignore[arg-type]
+    if attached := text[_head(text) :].strip():
+        entities.append(Entity("quoted", attached, _head(text), len(text)))
     entities += _soft(words)
     zones = {entity.start for entity in entities if entity.kind == "zone" and entity.hard}
     return Reading(text, pairs, _ordered(entities, text), tuple(word for word in words if word.start not in zones))
+
+
+def _head(text: str) -> int:
+    """Where the request ends and a long text that came with it begins: at its first line end, if it is long."""
+    line = text.find("\n")
+    return len(text) if len(text) <= _LONGEST else line if 0 < line <= _LONGEST else _LONGEST
 
 
 def _tokens(text: str) -> Iterator[tuple[str, Any, int, int]]:
@@ -122,7 +134,7 @@ def _tokens(text: str) -> Iterator[tuple[str, Any, int, int]]:
         if kind == "json":
             try:
                 value, at = json.JSONDecoder().raw_decode(text, start)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         elif kind == "quoted":
             kind, value = _unquoted(value[1:-1])

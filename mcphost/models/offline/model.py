@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from mcphost.messages import (
@@ -54,7 +54,7 @@ class OfflineModel:
     def info(self) -> ModelInfo:
         return ModelInfo(api="offline", endpoint="this computer, no language model", is_llm=False)
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
         reply = self._reply(request)
         if isinstance(reply, ToolCall):
             yield CallDelta(reply.id, reply.name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mcphost.messages import ToolDefinition
 from mcphost.models.offline.arguments import Filled, fill
 from mcphost.models.offline.entities import Reading
-from mcphost.models.offline.kinds import properties
+from mcphost.models.offline.kinds import Schema, properties, simplified
 from mcphost.models.offline.vocabulary import STOP, synonyms
 from mcphost.ranking import Document, Index, stem, words
 
@@ -60,6 +60,7 @@ class Router:
     def __init__(self, tools: Sequence[ToolDefinition]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         documents = [Document.of(tool.name, tool.description, tool.schema) for tool in tools]
+        self._schemas: dict[str, Schema] = {}
         self._index = Index(documents)
         self._names = {name: frozenset(words(_own_name(name))) - _PLAIN for name in self._tools}
         self._texts = {d.name: frozenset(words(f"{d.name} {d.description} {d.arguments}")) for d in documents}
@@ -89,10 +90,12 @@ class Router:
         return Choice(tool, self._filled(tool, reading, implied), math.inf, plausible=True)
 
     def _filled(self, tool: ToolDefinition, reading: Reading, implied: Reading | None) -> Filled:
-        own = self._names[tool.name]
-        arguments = frozenset(word for name in properties(tool.schema) for word in words(name))
+        if tool.name not in self._schemas:
+            self._schemas[tool.name] = simplified(tool.schema)
+        schema, own = self._schemas[tool.name], self._names[tool.name]
+        arguments = frozenset(word for name in properties(schema) for word in words(name))
         speaking = {word.stem for word in reading.words if synonyms().get(word.stem, frozenset()) & own}
-        return fill(tool.schema, reading, own | arguments | speaking, self._texts[tool.name], implied)
+        return fill(schema, reading, own | arguments | speaking, self._texts[tool.name], implied)
 
     def close(self) -> None:
         self._index.close()

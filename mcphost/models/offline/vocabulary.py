@@ -19,7 +19,8 @@ _STOP_WORDS = """
     kindly let like may me might more most my need no not now of off on onto or our out over please really s should so
     some tell than that the their them then there these they this those to too under until up us use using via was we
     were what what's when where which while who will with within without would you your first last next previous
-    recent latest current right against than i give get show see want display ok okay file's there's inside contents content
+    recent latest current right against than i give get show see want display
+    ok okay file's there's inside contents content
     called named titled saying says say everything anything something how much many long big
 """
 STOP = frozenset(_STOP_WORDS.split())
