@@ -67,6 +67,14 @@ async def test_what_a_rule_allows_goes_without_a_question() -> None:
     assert not person.asked
 
 
+async def test_a_pattern_allows_what_the_gate_was_told_of_first() -> None:
+    gate = Gate(Policy([Rule("git", "l*", "allow")]), Silent())
+    gate.cover([tool()])
+    gate.cover([tool(), tool("late")])
+    assert isinstance(await gate.check(call(), tool()), Go)
+    assert isinstance(await gate.check(call(), tool("late")), Refuse)
+
+
 async def test_what_a_rule_denies_is_refused_with_its_message() -> None:
     person = Answering()
     rules = [Rule("git", "log", "deny", message="Use git__show instead."), Rule("git", "push", "deny")]

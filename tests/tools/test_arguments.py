@@ -135,6 +135,7 @@ def chain(levels: int) -> dict[str, Any]:
         (of_a({"$dynamicRef": "#x"}), {"a": 1}),
         (of_a({"$ref": "#/a/b"}), {"a": 1}),
         (of_a({"$ref": "#/required/0/x"}, required=["a"]), {"a": 1}),
+        (of_a({}, **{"x-note": {"$ref": "#/type/x"}}), {"a": 1}),
         (of_a({"type": "strange"}), {"a": 1}),
         (of_a({"pattern": "("}), {"a": "x"}),
         (of_a({"pattern": "((a{1000}){1000}){1000}"}), {"a": "x"}),
@@ -159,6 +160,7 @@ def test_alternatives_and_recursion_of_an_honest_size_are_checked() -> None:
 
 
 def test_a_reference_may_point_into_a_list() -> None:
+    assert check(of_a({"$ref": "#/allOf/7"}, allOf=[{}]), {"a": 1}) is None
     schema = of_a({"$ref": "#/allOf/1"}, allOf=[{}, {"type": ["integer", "object"]}])
     assert check(schema, {"a": 1}) is None
     assert check(schema, {"a": "x"}) is not None
