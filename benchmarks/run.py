@@ -1,6 +1,6 @@
 """Where the README's numbers come from: mcphost against the floor, whole processes, interleaved, medians.
 
-    python -m benchmarks.run all [-n RUNS] [--check]
+    python benchmarks/run.py all [-n RUNS] [--check]
 
 A ratio holds on any machine, milliseconds only on this one. With --check the exit code is 1 if a target is missed.
 """
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import IO
 
 HERE = Path(__file__).parent
 SERVER = str(HERE / "peers" / "fast_server.py")
@@ -29,11 +30,15 @@ CALLS, WAIT = 8, 0.3  # calls of one step, seconds of each
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One process from start to exit, its reaped children included: seconds, seconds of CPU, megabytes at the peak."""
+    """One process from start to exit, its reaped children included: seconds, seconds of CPU, megabytes at the peak.
+
+    `loop` is the seconds from its first request to the model until its last, start and end left out.
+    """
 
     wall: float
     cpu: float
     peak: float
+    loop: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,11 @@ class Row:
 
 
 class Bench:
-    """Runs commands in an empty home against one fake model API."""
+    """Runs commands in an empty home against one fake model API, which writes the `loop` of each run to `loops`."""
 
-    def __init__(self, url: str, home: Path, runs: int) -> None:
+    def __init__(self, url: str, loops: IO[str], home: Path, runs: int) -> None:
         self.url = url
+        self.loops = loops
         self.home = home
         self.runs = runs
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
@@ -70,8 +76,8 @@ class Bench:
             "mcphost": {"models": {"bench": endpoint}},
         }
         config.write_text(json.dumps(document))
-        options = ["-C", str(config), "-m", f"bench/{model}", "--allow", "fast*__*"]
-        return [mcphost(), "run", *options, "go"]
+        allowed = [word for n in range(servers) for word in ("--allow", f"fast{n}__*")]
+        return [mcphost(), "run", "-C", str(config), "-m", f"bench/{model}", *allowed, "go"]
 
     def floor(self, model: str, *, servers: int = 1, delay: float = 0.0) -> list[str]:
         options = ["--url", self.url, "--model", model, "--servers", str(servers), "--delay", str(delay)]
@@ -83,7 +89,12 @@ class Bench:
             self.run(command, answer)  # compiles, warms the disk cache
         rounds = [[self.run(command, answer) for command in commands] for _ in range(self.runs)]
         return [
-            Sample(median(s.wall for s in samples), median(s.cpu for s in samples), max(s.peak for s in samples))
+            Sample(
+                median(s.wall for s in samples),
+                median(s.cpu for s in samples),
+                max(s.peak for s in samples),
+                median(s.loop for s in samples),
+            )
             for samples in zip(*rounds, strict=True)
         ]
 
@@ -102,9 +113,8 @@ class Bench:
             printed = out.read().decode().strip()
             if process.returncode != 0 or (answer is not None and printed != answer):
                 sys.exit(f"{' '.join(command)}\nexit {process.returncode}: {printed}\n{err.read().decode()}")
-        return Sample(
-            wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024)
-        )
+        loop = 0.0 if answer is None else float(self.loops.readline())
+        return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, loop)
 
 
 def mcphost() -> str:
@@ -128,21 +138,15 @@ def five(bench: Bench) -> Iterator[Row]:
 
 
 def steps(bench: Bench) -> Iterator[Row]:
-    many, one = f"{STEPS}x1", "1x1"
-    ours, ours_one, floor, floor_one = bench.medians(
-        bench.ours(many), bench.ours(one), bench.floor(many), bench.floor(one)
-    )
-    per_step, floor_per_step = (
-        (a.wall - b.wall) / (STEPS - 1) * 1000 for a, b in ((ours, ours_one), (floor, floor_one))
-    )
-    beyond = per_step - floor_per_step
-    yield Row(f"each of {STEPS} steps", f"{per_step:.1f} ms", f"{floor_per_step:.1f} ms", beyond, 5.0, "ms beyond")
+    samples = bench.medians(bench.ours(f"{STEPS}x1"), bench.floor(f"{STEPS}x1"))
+    ours, floor = (sample.loop / STEPS * 1000 for sample in samples)
+    yield Row(f"each of {STEPS} steps", f"{ours:.1f} ms", f"{floor:.1f} ms", ours - floor, 5.0, "ms beyond")
 
 
 def parallel(bench: Bench) -> Iterator[Row]:
-    ours, ours_one = bench.medians(bench.ours(f"1x{CALLS}@{WAIT}"), bench.ours(f"1x1@{WAIT}"))
-    more = ours.wall - ours_one.wall
-    yield Row(f"{CALLS} calls of {WAIT} s in a step", f"{ours.wall:.2f} s", "", more, WAIT, "s beyond one call")
+    model = f"1x{CALLS}@{WAIT}"
+    ours, floor = (sample.loop for sample in bench.medians(bench.ours(model), bench.floor(model)))
+    yield Row(f"{CALLS} calls of {WAIT} s in a step", f"{ours:.2f} s", f"{floor:.2f} s", ours / WAIT, 2.0, "x one call")
 
 
 def imports(bench: Bench) -> Iterator[Row]:
@@ -175,19 +179,19 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
 
 
 @contextmanager
-def fake_model() -> Iterator[str]:
-    """A fast model API in a process of its own; gives its base URL."""
+def fake_model() -> Iterator[tuple[str, IO[str]]]:
+    """A fast model API in a process of its own; gives its base URL and where it writes the `loop` of each run."""
     command = [sys.executable, str(HERE / "peers" / "fast_model.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().strip()
+            yield process.stdout.readline().strip(), process.stdout
         finally:
             process.kill()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.run", description="mcphost against the floor.")
+    parser = argparse.ArgumentParser(description="mcphost against the floor.")
     parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
     parser.add_argument("-n", "--runs", type=int, default=9, help="runs of each command (default 9)")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
@@ -196,8 +200,8 @@ def main() -> int:
     missed = False
     line = "{:32} {:>10} {:>10} {:>26} {:>8}  {}"
     print(line.format("", "mcphost", "floor", "", "target", ""))
-    with fake_model() as url, tempfile.TemporaryDirectory() as home:
-        bench = Bench(url, Path(home), options.runs)
+    with fake_model() as (url, loops), tempfile.TemporaryDirectory() as home:
+        bench = Bench(url, loops, Path(home), options.runs)
         for benchmark in chosen:
             for row in benchmark(bench):
                 value = f"{row.value:.2f} {row.unit}"
