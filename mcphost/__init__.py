@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mcphost.agent import Called, Reply
     from mcphost.approvals import Policy
-    from mcphost.config import Config, Rule
+    from mcphost.config.schema import Config, Rule
     from mcphost.errors import McpHostError
     from mcphost.events import Event
     from mcphost.host import Chat, Host
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Called": "mcphost.agent",
     "Chat": "mcphost.host",
-    "Config": "mcphost.config",
+    "Config": "mcphost.config.schema",
     "Event": "mcphost.events",
     "Frontend": "mcphost.questions",
     "Host": "mcphost.host",
@@ -40,7 +40,7 @@ _HOMES = {
     "Policy": "mcphost.approvals",
     "Question": "mcphost.questions",
     "Reply": "mcphost.agent",
-    "Rule": "mcphost.config",
+    "Rule": "mcphost.config.schema",
 }
 
 __all__ = [

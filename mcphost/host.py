@@ -219,6 +219,7 @@ class Chat:
         self._inbox: deque[UserMessage] = deque()
         self._scope: anyio.CancelScope | None = None
         self._seq = 0
+        self._told: set[str] = set()
         self._sinks: list[Show] = []
         self.toolbox = Toolbox(
             lambda: host.servers.values(),
@@ -335,7 +336,9 @@ class Chat:
             caller=self.requests,
         )
         self._scope = anyio.CancelScope()
+        await self._tell_problems()
         reply = await agent.run(self.id, self.conversation, self._inbox, self._scope)
+        await self._tell_problems()
         await self._show(TurnEnded(stop=reply.stop, usage=reply.usage, steps=reply.steps))
         return reply
 
@@ -347,11 +350,16 @@ class Chat:
             text = f"going on without {', '.join(slow)}: still starting; their tools join later"
             await self._show(Noticed(text=text))
         tools = self.toolbox.snapshot()
-        for problem in self.toolbox.problems:
-            await self._show(Noticed(text=problem, level="warning"))
         return Conversation(
             compose_system(self._system, self.host.servers.values()), tuple(tool.for_model() for tool in tools.values())
         )
+
+    async def _tell_problems(self) -> None:
+        """Say once of each tool that it is left out, or that its arguments cannot be checked."""
+        for problem in self.toolbox.problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                await self._show(Noticed(text=problem, level="warning"))
 
     def _new_gate(self) -> Gate:
         return Gate(self.policy, self.frontend, check=self.toolbox.check)

@@ -291,7 +291,7 @@ async def test_tools_are_fixed_at_the_first_request_and_later_ones_enter_as_a_me
     @server.tool()
     async def grow(ctx: Context) -> str:
         server.add_tool(lambda: "late", name="late")
-        await ctx.session.send_tool_list_changed()
+        await ctx.notify_tools_changed()
         return "grown"
 
     async def listen(event: events.Event) -> None:

@@ -7,6 +7,7 @@ module is loaded when it is called.
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from collections.abc import Sequence
 
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         print(f"mcphost {__version__}")
         return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no UTF-8 is no reason to fail
     from mcphost.cli.exits import report
     from mcphost.cli.group import group
 

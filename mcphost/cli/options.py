@@ -39,7 +39,11 @@ ALLOW = click.option(
     "--allow", multiple=True, metavar="PATTERN", help="Let these tools run unasked: SERVER__TOOLGLOB (repeatable)."
 )
 DENY = click.option(
-    "--deny", multiple=True, metavar="PATTERN", help="Never run these tools: SERVER__TOOLGLOB (repeatable)."
+    "--deny",
+    multiple=True,
+    envvar="MCPHOST_DENY",
+    metavar="PATTERN",
+    help="Never run these tools: SERVER__TOOLGLOB (repeatable).",
 )
 SYSTEM = click.option(
     "--system", envvar="MCPHOST_SYSTEM", metavar="TEXT|@FILE", help="The system text, or a file that holds it."

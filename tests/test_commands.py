@@ -1,0 +1,114 @@
+"""Slash commands, prompts and mentions, against the demo server in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from mcphost import commands
+from mcphost.commands import Leave, interpret
+from mcphost.commands.typed import prompt_arguments
+from mcphost.config.schema import Config
+from mcphost.demo.notebook import NoteStore
+from mcphost.demo.server import create_server
+from mcphost.errors import ServerError, UsageError
+from mcphost.host import Chat, Host
+from mcphost.messages import UserMessage
+from mcphost.plugins import Registry
+from mcphost.servers.wire import WirePrompt
+from mcphost.testing import ScriptedModel
+
+
+@asynccontextmanager
+async def chat() -> AsyncIterator[tuple[Chat, Registry]]:
+    registry = Registry()
+    commands.register(registry)
+    server = create_server(NoteStore())
+    async with Host(Config(), model=ScriptedModel(["ok"]), servers={"demo": server}, environ={}) as host:
+        await host.settled(10)
+        yield host.chat(), registry
+
+
+async def say(line: str) -> str:
+    async with chat() as (talk, registry):
+        answer = await interpret(talk, registry, line)
+        assert isinstance(answer, str)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/help", "/servers"),
+        ("/tools", "demo__add"),
+        ("/tools demo", "demo__add"),
+        ("/tools nobody", "nobody offers no tools"),
+        ("/servers", "demo  ready"),
+        ("/model", "scripted/model"),
+        ("/prompts", "/demo:plan_day zone=… [focus=…]"),
+        ("/resources", "@demo:notes://all"),
+        ("/clear", "forgotten"),
+    ],
+)
+async def test_a_command_answers_with_text(line: str, says: str) -> None:
+    assert says in await say(line)
+
+
+async def test_help_lists_every_command() -> None:
+    async with chat() as (talk, registry):
+        page = await interpret(talk, registry, "/help")
+        assert all(f"/{name}" in page for name in registry.commands)
+
+
+async def test_quit_leaves() -> None:
+    with pytest.raises(Leave):
+        await say("/quit")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/tols", "did you mean 'tools'"),
+        ("/demo:plan_dya", "did you mean 'plan_day'"),
+        ("/dmeo:plan_day", "did you mean 'demo'"),
+        ("/demo:plan_day", "needs zone=…"),
+        ("/demo:plan_day zoen=UTC", "did you mean 'zone'"),
+        ("/demo:plan_day zone='UTC", "quotes"),
+        ("/model nowhere/x", "nowhere"),
+    ],
+)
+async def test_a_slip_is_answered_with_what_was_meant(line: str, says: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        await say(line)
+    assert says in str(raised.value)
+
+
+async def test_a_prompt_becomes_messages_of_its_own_origin() -> None:
+    async with chat() as (talk, registry):
+        messages = await interpret(talk, registry, "/demo:plan_day zone=UTC 'focus=deep work'")
+        assert not isinstance(messages, str)
+        assert isinstance(messages[0], UserMessage)
+        assert messages[0].origin == "prompt"
+        assert "deep work" in messages[0].content[0]["text"]
+
+
+async def test_a_mention_attaches_the_resource_and_other_words_stay_text() -> None:
+    async with chat() as (talk, registry):
+        [message] = await interpret(talk, registry, "read @demo:demo://about, mail me@example.com and @nobody:x")
+        assert isinstance(message, UserMessage)
+        text, resource = message.content
+        assert text["text"].startswith("read @demo:")
+        assert resource["resource"]["uri"] == "demo://about"
+
+
+async def test_a_resource_that_is_not_there_is_said_by_its_server() -> None:
+    with pytest.raises(ServerError):
+        await say("read @demo:demo://nothing")
+
+
+def test_a_prompt_with_one_argument_takes_the_rest_of_the_line() -> None:
+    one: WirePrompt = {"name": "explain", "arguments": [{"name": "topic", "required": True}]}
+    assert prompt_arguments(one, "the whole rest") == {"topic": "the whole rest"}
+    assert prompt_arguments(one, 'topic="in quotes"') == {"topic": "in quotes"}
