@@ -23,7 +23,7 @@ from mcphost.demo.notes import Note, NoteStore, as_markdown
 
 Title = Annotated[str, Field(description="A short title", min_length=1, max_length=200)]
 Text = Annotated[str, Field(description="The note itself", max_length=100_000)]
-Number = Annotated[int, Field(description="The note's number, as list_notes and search_notes give it")]
+NoteId = Annotated[int, Field(description="The note's number, as list_notes and search_notes give it")]
 Notebook = Context[NoteStore, Any]
 
 
@@ -80,7 +80,7 @@ async def list_notes(ctx: Notebook) -> Notes:
     return Notes(notes=_store(ctx).all())
 
 
-async def delete_note(id: Number, ctx: Notebook) -> str:
+async def delete_note(id: NoteId, ctx: Notebook) -> str:
     """Delete one note for good, by its number. Use it only when the user wants that very note gone."""
     note = _store(ctx).delete(id)
     if note is None:

@@ -8,7 +8,7 @@ import struct
 import sys
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
+
+from mcphost.demo.notes import NoteStore
+from mcphost.demo.server import create_server
 
 COMMAND = [sys.executable, "-m", "mcphost.demo"]
 
@@ -211,8 +214,8 @@ async def test_it_asks_the_clients_model_and_its_user(mode: str, version: str) -
 
 
 async def test_every_tool_says_what_it_does_when_to_use_it_and_how_dangerous_it_is() -> None:
-    async with connected("auto") as client:
-        tools = (await client.list_tools()).tools
+    with closing(NoteStore()) as store:
+        tools = await create_server(store).list_tools()
     assert len(tools) == 14
     for tool in tools:
         assert tool.title
@@ -226,8 +229,8 @@ async def test_notes_in_a_file_outlive_the_server(tmp_path: Path) -> None:
     notes = str(tmp_path / "notes.db")
     async with connected("auto", None, "--notes", notes) as client:
         await client.call_tool("add_note", {"title": "Shopping", "text": "oat milk"})
-    async with connected("auto", None, "--notes", notes) as client:
-        assert await read(client, "notes://1") == "## 1. Shopping\n\noat milk"
+    with closing(NoteStore(Path(notes))) as store:
+        assert [(note.title, note.text) for note in store.all()] == [("Shopping", "oat milk")]
 
 
 async def test_a_file_that_cannot_hold_notes_is_one_line_on_stderr(tmp_path: Path) -> None:
