@@ -193,7 +193,7 @@ class AnthropicDecoder:
             self._usage.update(mapping(mapping(body.get("message")).get("usage")))
         elif kind == "message_delta":
             self._usage.update(mapping(body.get("usage")))
-            self._stop = mapping(body.get("delta")).get("stop_reason") or self._stop
+            self._stop = string(mapping(body.get("delta")).get("stop_reason")) or self._stop
         elif kind == "message_stop":
             self.done = True
         elif kind == "error":

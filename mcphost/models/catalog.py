@@ -22,7 +22,7 @@ ModelFactory: TypeAlias = Callable[[str, Endpoint], Model]
 def _offline(model: str, endpoint: Endpoint) -> Model:
     from mcphost.models.offline import OfflineModel
 
-    return OfflineModel(f"{endpoint.name}/{model}" if model else endpoint.name)
+    return OfflineModel()
 
 
 def _scripted(model: str, endpoint: Endpoint) -> Model:

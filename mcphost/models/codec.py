@@ -23,6 +23,7 @@ from mcphost.text import encodable
 INVALID_JSON = "INVALID_JSON"
 """The key under which an API that wants an object gets back call arguments that were none."""
 
+_ROOM = 32  # characters of an id that leave room for a number; the strictest API takes 40
 _PORTABLE_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 
 
@@ -204,7 +205,7 @@ class Calls:
 
     def unique(self, call_id: str) -> str:
         """`call_id`, or the next free one made from it."""
-        base, free, number = call_id or "call", call_id, 0
+        base, free, number = call_id[:_ROOM] or "call", call_id, 0
         while not free or free in self._taken:
             number += 1
             free = f"{base}_{number}"

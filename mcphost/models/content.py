@@ -194,7 +194,8 @@ def _string(values: Mapping[str, Any], key: str) -> str:
 
 
 def _missing(kind: str, mime: str, data: str) -> str:
-    return f"[{kind} {mime or 'of an unknown type'}, {len(data) * 3 // 4} bytes, cannot be shown here]"
+    size = len(data) * 3 // 4 - data[-2:].count("=")
+    return f"[{kind} {mime or 'of an unknown type'}, {size} bytes, cannot be shown here]"
 
 
 def _data_url(part: Part) -> str:

@@ -110,10 +110,8 @@ def unreachable(why: BaseException, endpoint: Endpoint) -> ModelError:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """How long the API asks to wait, in seconds; None: it does not say."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(float(headers[name]) * unit, 0.0)
-        except (KeyError, ValueError):
-            continue
+        if re.fullmatch(r"-?\d{1,9}(\.\d*)?", given := headers.get(name, "").strip()):
+            return max(float(given) * unit, 0.0)
     import email.utils  # slow to import, and rarely needed
 
     try:

@@ -43,6 +43,8 @@ class ScriptedModel:
         """
         try:
             items = json.loads(Path(path).read_text(encoding="utf-8"))
+            if not isinstance(items, list):
+                raise TypeError("no list")
             return cls([_from_json(item) for item in items], name=f"scripted/{path}")
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(

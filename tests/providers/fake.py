@@ -154,9 +154,8 @@ class FakeApi:
             b"request-id: req_1\r\nx-request-id: req_1\r\ntransfer-encoding: chunked\r\n\r\n"
         )
         events = _EVENTS[dialect](answer, body, len(self.requests))
+        await asyncio.sleep(answer.delay)
         for event in events[: answer.after]:
-            if answer.delay:
-                await asyncio.sleep(answer.delay)
             await _send(writer, _wire(event, answer.newline), answer.chunk)
         if answer.fault == "reset":
             linger = struct.pack("ii", 1, 0)  # closing now sends RST

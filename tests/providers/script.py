@@ -42,7 +42,7 @@ class Reply:
     """A streamed answer. `stop` is the dialect's own word; None: the one that fits.
 
     `after` is how many events are sent before `fault` strikes; `chunk` is the size of the pieces in which bytes
-    leave, 0 for one per event; `delay` (seconds) passes before each event.
+    leave, 0 for one per event; `delay` (seconds) passes between the head and the first event.
     """
 
     parts: tuple[Part, ...]
