@@ -18,7 +18,8 @@ def test_identifiers_are_taken_apart_and_endings_fall() -> None:
 @pytest.mark.parametrize(
     "forms",
     ["move moved moves moving", "create created creating", "stop stopped stopping", "add added", "note notes noted",
-     "search searches searching", "modify modified modifies", "stage staged staging", "title titled"],
+     "search searches searching",
+     "size sizes sized", "modify modified modifies", "stage staged staging", "title titled"],
 )  # fmt: skip
 def test_forms_of_a_word_are_one_word(forms: str) -> None:
     assert len(set(words(forms))) == 1

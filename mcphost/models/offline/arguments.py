@@ -63,31 +63,33 @@ class Filled:
 
 
 def fill(
-    schema: Schema, reading: Reading, known: frozenset[str], mentioned: frozenset[str], implied: Reading | None = None
+    schema: Schema, reading: Reading, naming: frozenset[str], mentioned: frozenset[str], implied: Reading | None = None
 ) -> Filled:
     """Arguments by `schema` from `reading`, or from `implied` if that leaves fewer required ones open.
 
-    `known` are stems that name the tool and so are no values, `mentioned` those in its text, which begin none.
+    `naming` are stems that name the tool and so are no values, `mentioned` those in its text, which begin none.
     """
-    filled = _Filling(reading, known, mentioned).fill(schema)
+    filled = _Filling(reading, naming, mentioned).fill(schema)
     if not filled.missing or implied is None:
         return filled
-    again = _Filling(implied, known, mentioned).fill(schema)
+    again = _Filling(implied, naming, mentioned).fill(schema)
     return again if len(again.missing) < len(filled.missing) else filled
 
 
 class _Filling:
     """One tool's arguments being filled: what is taken belongs to one argument only."""
 
-    def __init__(self, reading: Reading, known: frozenset[str], mentioned: frozenset[str]) -> None:
+    def __init__(self, reading: Reading, naming: frozenset[str], mentioned: frozenset[str]) -> None:
         self.reading = reading
-        self.known = known
+        self.naming = naming
+        self.known = naming
         self.mentioned = mentioned
         self.filled = Filled()
         self.taken: list[Entity] = []
 
     def fill(self, schema: Schema) -> Filled:
         filled = self.filled
+        self.known = self.naming | {word for name in properties(schema) for word in words(name)}
         filled.arguments = self._object(schema)
         filled.missing = [name for name in required(schema) if name not in filled.arguments]
         filled.unused = [entity for entity in self.reading.entities if entity.hard and self._is_free(entity)]
@@ -99,7 +101,7 @@ class _Filling:
         props, needed = properties(schema), required(schema)
         values = self._given(props)
         for name, prop in props.items():
-            if name not in values and (choice := self._chosen(name, prop)) is not None:
+            if name not in values and (choice := self._chosen(name, prop, name in needed)) is not None:
                 values[name] = choice
         open_props = {name: prop for name, prop in props.items() if name not in values}
         self._assign(values, open_props, needed)
@@ -128,16 +130,17 @@ class _Filling:
                 self._take(entity)
         return values
 
-    def _chosen(self, name: str, prop: Schema) -> Any:
+    def _chosen(self, name: str, prop: Schema, needed: bool) -> Any:
         """The enum member, flag or value listed in the description that the words name; None if they name none."""
         if prop.get("type") == "boolean":
             return self._flag(name)
         options = prop.get("enum") or listed(prop)
+        asked = needed or not {word.stem for word in self.reading.words}.isdisjoint(words(name))
         for option in sorted(options, key=lambda option: -len(str(option))):
             wanted = words(str(option))
             for at in range(len(self.reading.words) - len(wanted) + 1):
                 run = self.reading.words[at : at + len(wanted)]
-                if wanted and [word.stem for word in run] == wanted:
+                if wanted and [word.stem for word in run] == wanted and (asked or not self.naming.issuperset(wanted)):
                     return self._spanned(option, run)
             for entity in self.reading.entities:
                 if entity.value == option and self._is_free(entity):
@@ -180,28 +183,29 @@ class _Filling:
         texts = sum(takes_kind(name, prop) == "text" for name, prop in props.items())
         entities = (*self.reading.entities, *phrases(self.reading, self.known, self.mentioned, tight=texts > 1))
         for position, (name, prop) in enumerate(props.items()):
-            takes = takes_kind(name, prop)
+            takes, weights = takes_kind(name, prop), self._weights(name, prop)
             for order, entity in enumerate(entities):
                 affinity = _AFFINITY.get(takes, {}).get(entity.kind)
                 if affinity is None or (takes in _ONE_WORD and entity.kind == "phrase" and " " in entity.value):
                     continue
-                cue = self._cue(name, prop, entity)
+                cue = sum(weights.get(word, 0.0) * nearness for word, nearness in self._beside(entity))
                 typed = affinity == 3 and takes not in ("number", "text")
                 if takes == "path" and entity.kind == "phrase" and not cue:
                     continue
                 if name in needed or cue >= _ASKED or typed:
                     yield (-affinity - cue - (name in needed), order, position), entity, name
 
-    def _cue(self, name: str, prop: Schema, entity: Entity) -> float:
-        """How much the words beside `entity` speak of the argument."""
-        named = set(words(name))
-        related = frozenset().union(*map(cues, named))
+    def _weights(self, name: str, prop: Schema) -> dict[str, float]:
+        """The stems that speak of an argument, each with what it counts beside a value."""
+        own = set(words(name))
+        named = own - self.naming or own  # "the entity 'Bob'" says nothing of entityType in create_entities
         described = {word for word in words(prop.get("description", "")) if word not in _DULL}
-        total = 0.0
-        for word, weight in self._beside(entity):
-            count = _NAMED if word in named else _RELATED if word in related else _DESCRIBED if word in described else 0
-            total += weight * count
-        return total
+        related = frozenset().union(*map(cues, named))
+        return {
+            **dict.fromkeys(described, _DESCRIBED),
+            **dict.fromkeys(related, _RELATED),
+            **dict.fromkeys(named, _NAMED),
+        }
 
     def _beside(self, entity: Entity) -> Iterator[tuple[str, float]]:
         others = [
@@ -211,7 +215,7 @@ class _Filling:
         for word, weight in zip(reversed(before), _BEFORE, strict=False):
             between = [other for other in others if word.end <= other.start and other.end <= entity.start]
             if between:
-                if any(other.kind == "time" for other in between):
+                if max(between, key=lambda other: other.start).kind == "time":
                     yield "from", weight  # "14:30 in Berlin" says where the time is from
                 break
             yield word.stem, weight

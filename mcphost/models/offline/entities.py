@@ -108,7 +108,7 @@ def read(text: str, result: str | None = None, *, implied: bool = False) -> Read
             key = (value, end)
         elif key and key[1] == start:
             pairs[key[0]] = Entity("phrase" if kind == "word" else kind, value, start, end)  # type: ignore[arg-type]
-        elif kind == "word" and not any(a <= start < b for a, b in named):
+        elif kind == "word" and value and not any(a <= start < b for a, b in named):
             words.append(Word(value, stem(value), start, end))
         elif kind != "word":
             entities.append(Entity(kind, value, start, end))  # type: ignore[arg-type]
@@ -144,6 +144,8 @@ def _tokens(text: str) -> Iterator[tuple[str, Any, int, int]]:
             kind, value = "word", _OPERATORS.get((match["sign"] or "-").lower(), "minus")
         elif kind == "domain":
             kind, value = "url", f"https://{value}"
+        elif kind == "word":
+            value = value.lstrip("-") if len(value.lstrip("-")) > 1 or not value.startswith("-") else ""
         elif kind == "arrow":
             kind, value = "word", "to"
         elif kind == "number":
@@ -178,7 +180,7 @@ def _soft(words: list[Word]) -> Iterator[Entity]:
             run = words[at : at + length]
             name = " ".join(word.text for word in run)
             zone = places().get(name.lower())
-            if zone and (len(name) > 4 or name.isupper()):
+            if zone and (len(name) > 4 or name.isupper() or (name.istitle() and len(name) == 4)):
                 yield Entity("zone", zone, run[0].start, run[-1].end, hard="/" in name or name == zone.upper())
                 break
         else:

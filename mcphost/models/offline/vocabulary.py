@@ -88,8 +88,14 @@ _SYNONYMS = """
     everyone everybody: all
     whole complete entire stored: read
     recursive recursively: tree
-    permitted accessible: allowed
-    connect link relate: relation
+    permitted accessible access may: allowed
+    structure hierarchy: tree
+    turn enable disable: toggle
+    today date day: now
+    go: checkout
+    cached: staged
+    connect link relate: create relation
+    bottom: tail
 """
 
 # Words that announce a value -> words in names of the arguments that take it.
@@ -109,8 +115,8 @@ _CUES = (
     "id number no",
     "old replace change from",
     "new with by to into",
-    "head first",
-    "tail last",
+    "head first top start",
+    "tail last bottom end",
     "length character characters long words",
 )
 
