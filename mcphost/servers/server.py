@@ -215,7 +215,8 @@ class Server:
             with anyio.CancelScope() as self._attempt:
                 async with connect(link.transport, self._settings(dial, seconds), self, link.why) as connection:
                     self._dial = dial
-                    await self._use(connection, link)
+                    link.on_forgotten(connection.ended)
+                    await self._use(connection)
             if self._stopping.is_set():
                 return ServerUnavailable(f"{self.name} was stopped", server=self.name)
             loss = await link.why()
@@ -223,8 +224,7 @@ class Server:
         except ServerError as failure:
             return failure
         finally:
-            self._connection = None
-            self._renewing = link.lost.is_set()
+            self.ended()
             with anyio.CancelScope(shield=True):
                 await link.close()
 
@@ -244,7 +244,7 @@ class Server:
             headers=dial.transport == "http",
         )
 
-    async def _use(self, connection: Connection, link: Link) -> None:
+    async def _use(self, connection: Connection) -> None:
         """List, be ready, and wait for the end. Raises ServerError, in a group."""
         if self.config and self.config.protocol == "modern" and connection.era != "modern":
             text = f'{self.name} speaks only protocol {connection.version}: remove "protocol": "modern" from its entry'
@@ -258,8 +258,7 @@ class Server:
             self._connection = connection
             self._remember(connection)
             tasks.start_soon(self._offer.follow, connection, self._listed)
-            await _first(connection.gone, link.lost, self._stopping)
-            self._connection = None
+            await _first(connection.gone, self._stopping)
             tasks.cancel_scope.cancel()
 
     def _remember(self, connection: Connection) -> None:
@@ -274,10 +273,6 @@ class Server:
 
     async def _connected(self) -> Connection:
         """The connection; one that only lost its session is waited for, as it will be back at once."""
-        if self._connection is not None and self._link is not None and self._link.lost.is_set():
-            self._connection = None
-            self._become("restarting", "its session is renewed")
-            self._renewing = True
         if self._renewing:
             with anyio.move_on_after(self._limits.connect):
                 await self.ready()
@@ -287,12 +282,7 @@ class Server:
         return self._connection
 
     def _become(self, state: State, detail: str = "") -> None:
-        self.state = state
-        self.detail = detail
-        if state not in _UNSETTLED:
-            self._settled.set()
-        elif self._settled.is_set():
-            self._settled = anyio.Event()
+        self._enter(state, detail)
         self._emit(
             ServerChanged(
                 server=self.name,
@@ -306,7 +296,23 @@ class Server:
             )
         )
 
+    def _enter(self, state: State, detail: str) -> None:
+        self.state = state
+        self.detail = detail
+        if state not in _UNSETTLED:
+            self._settled.set()
+        elif self._settled.is_set():
+            self._settled = anyio.Event()
+
     # What the connection hears.
+
+    def ended(self) -> None:
+        """No more calls; the owner follows with the reason."""
+        if self._connection is not None and self._link is not None:
+            self._connection = None
+            self._renewing = self._link.forgotten
+            if not self._stopping.is_set():
+                self._enter("restarting", "the connection ended")
 
     def changed(self, kind: Kind) -> None:
         self._offer.announce("resources" if kind == "templates" else kind)

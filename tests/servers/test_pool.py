@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -22,9 +23,17 @@ class Seen:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self._news = asyncio.Event()
 
     async def __call__(self, event: Event) -> None:
         self.events.append(event)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for the event that makes `condition` true."""
+        while not condition():
+            self._news.clear()
+            await self._news.wait()
 
     def states(self, server: str) -> list[str]:
         return [event.state for event in self.events if isinstance(event, ServerChanged) and event.server == server]

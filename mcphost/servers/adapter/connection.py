@@ -24,7 +24,7 @@ from mcphost.config.schema import Limits
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
 from mcphost.servers.adapter import salvage
 from mcphost.servers.adapter.edge import Edge, Transport, wire
-from mcphost.servers.adapter.errors import lost, translate
+from mcphost.servers.adapter.errors import flatten, lost, translate
 from mcphost.servers.adapter.output import OutputSchema
 from mcphost.servers.adapter.requests import OpenRequest, Requests
 from mcphost.servers.adapter.salvage import Kind
@@ -64,6 +64,9 @@ class Listener(Protocol):
     def updated(self, uri: str) -> None: ...
 
     def logged(self, params: Mapping[str, Any]) -> None: ...
+
+    def ended(self) -> None:
+        """The connection is gone; told once or more."""
 
 
 class Connection:
@@ -140,6 +143,7 @@ class Connection:
 
     def ended(self) -> None:
         self.gone.set()
+        self._listener.ended()
         self._requests.abandon()
 
     # Verbs.
@@ -286,13 +290,16 @@ class Connection:
     async def _request(
         self, what: str, send: Callable[[OpenRequest], Awaitable[R]], clock: Clock, caller: Caller | None = None
     ) -> R:
+        if self.gone.is_set():
+            loss = await self._why()
+            server = self._settings.server
+            raise ServerUnavailable(f"{server} {loss.reason}", hint=loss.hint, server=server, **loss.detail)
         failure: Exception | None = None
         with self._requests.open(clock, caller) as request, clock.scope:
-            if not self.gone.is_set():
-                try:
-                    return await send(request)
-                except Exception as error:
-                    failure = error
+            try:
+                return await send(request)
+            except Exception as error:
+                failure = error
         raise await self._failure(what, request, failure) from failure
 
     async def _failure(self, what: str, request: OpenRequest, failure: Exception | None) -> ServerError:
@@ -313,26 +320,32 @@ class Connection:
 async def connect(
     transport: Transport, settings: Settings, listener: Listener, why: Callable[[], Awaitable[Loss]]
 ) -> AsyncIterator[Connection]:
-    """Shake hands over `transport` and stay connected inside. Raises ServerError where that fails.
+    """Shake hands over `transport` and stay connected inside; ends quietly however the transport ends.
 
-    Raises ProbeUnanswered where the era probe may be what silenced or killed the server.
+    Raises:
+        ServerError: there was no handshake, or the body raised one while the connection stood.
+        ProbeUnanswered: the era probe may be what silenced or killed the server.
     """
     connection = Connection(transport, settings, listener, why)
     connection.connecting.deadline = anyio.current_time() + settings.connect
     connected = False
     failure: Exception | None = None
+    inside: Exception | None = None
     try:
         with connection.connecting:
             async with connection.client:
                 connected = True
                 connection.connecting.deadline = math.inf
-                yield connection
-    except Exception as error:
+                try:
+                    yield connection
+                except Exception as error:
+                    inside = None if connection.gone.is_set() else error
+    except Exception as error:  # what a dying transport throws at its owner
         failure = error
     if not connected:
         raise await _refused(connection, settings, failure, why) from failure
-    if failure is not None and not connection.gone.is_set():
-        raise translate(failure, settings.server, "its connection") from failure
+    if inside is not None:
+        raise next((error for error in flatten(inside) if isinstance(error, ServerError)), inside)
 
 
 async def _refused(

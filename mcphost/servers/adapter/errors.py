@@ -66,7 +66,15 @@ def _from_mcp(error: MCPError, server: str, what: str) -> ServerError:
     if error.code == t.CONNECTION_CLOSED and error.message.startswith(("SSE stream", "Connection closed")):
         return lost(server, what, one_line(error.message))
     text = f"{server} refused {what}: {one_line(error.message, 500)} (code {error.code})"
-    return ServerRefused(text, server=server, rpc_code=error.code)
+    return ServerRefused(text, hint=_missing(error.code, data), server=server, rpc_code=error.code)
+
+
+def _missing(code: int, data: dict[str, Any]) -> str | None:
+    required = data.get("requiredCapabilities")
+    if code != t.MISSING_REQUIRED_CLIENT_CAPABILITY or not isinstance(required, dict):
+        return None
+    names = ", ".join(one_line(str(name), 40) for name in required)
+    return f"it needs {names}, which its entry in the configuration does not allow"
 
 
 def _from_local(message: str, data: dict[str, Any], server: str, what: str) -> ServerError:

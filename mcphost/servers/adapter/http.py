@@ -43,10 +43,11 @@ _SESSION = "mcp-session-id"
 
 
 class Guard(httpx2.AsyncBaseTransport):
-    """Around the transport that does the work. `lost` is set when the server forgot our session."""
+    """Around the transport that does the work. `forget` is called when the server forgot our session."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, *, limit: int) -> None:
-        self.lost = anyio.Event()
+        self.forgotten = False
+        self.forget: Callable[[], None] = lambda: None
         self.broken: str | None = None
         self._inner = inner
         self._home = httpx2.URL(url)
@@ -116,8 +117,8 @@ class Guard(httpx2.AsyncBaseTransport):
     def _failed(self, request: httpx2.Request, response: httpx2.Response, kind: str, body: bytes) -> httpx2.Response:
         status = response.status_code
         if status == 404 and _SESSION in request.headers:
-            self.broken = "forgot this session (HTTP 404)"
-            self.lost.set()
+            self.broken, self.forgotten = "forgot this session (HTTP 404)", True
+            self.forget()
             return _fault(request, "cut", f"it {self.broken}")
         if status != 401 and kind == _JSON and _is_rpc_error(body):
             return httpx2.Response(status, headers={"content-type": _JSON}, content=body, request=request)
@@ -175,7 +176,6 @@ class HttpLink:
             trust_env=False,
             max_redirects=REDIRECTS,
         )
-        self.lost = self._guard.lost
         self.transport = self._transport(config.url, dial, limits.message_bytes)
 
     def _transport(self, url: str, dial: Dial, limit: int) -> Transport:
@@ -185,6 +185,13 @@ class HttpLink:
             AbstractAsyncContextManager[tuple[Any, Any]],
             streamable_http_client(url, http_client=self._client, max_sse_event_size=limit),
         )
+
+    @property
+    def forgotten(self) -> bool:
+        return self._guard.forgotten
+
+    def on_forgotten(self, end: Callable[[], None]) -> None:
+        self._guard.forget = end
 
     async def why(self) -> Loss:
         return Loss(self._guard.broken or "closed the connection")

@@ -21,10 +21,9 @@ LAST_LINES = 5
 
 
 class Link(Protocol):
-    """One attempt at a server. `lost` is set where the link itself learns that it is of no more use."""
+    """One attempt at a server."""
 
     transport: Transport
-    lost: anyio.Event
 
     @property
     def pid(self) -> int | None: ...
@@ -32,18 +31,33 @@ class Link(Protocol):
     @property
     def stderr_tail(self) -> str: ...
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether only the session was lost: the server itself is well, and a new handshake gives another."""
+
+    def on_forgotten(self, end: Callable[[], None]) -> None:
+        """Have `end` called when that happens: the transport would not notice."""
+
     async def why(self) -> Loss:
         """Why it ended."""
 
     async def close(self) -> None: ...
 
 
-class StdioLink:
+class _Lasting:
+    """A link without sessions."""
+
+    forgotten = False
+
+    def on_forgotten(self, end: Callable[[], None]) -> None:
+        return None
+
+
+class StdioLink(_Lasting):
     """A link to a process of our own."""
 
     def __init__(self, process: Process, *, limit: int, noise: Callable[[str], None]) -> None:
         self.transport: Transport = stdio(process, limit=limit, noise=noise)
-        self.lost = anyio.Event()
         self._process = process
 
     @property
@@ -68,7 +82,7 @@ class StdioLink:
         await self._process.stop()
 
 
-class LiveLink:
+class LiveLink(_Lasting):
     """A link to a server inside this process, or over a transport that the library's user built."""
 
     pid = None
@@ -77,7 +91,6 @@ class LiveLink:
     def __init__(self, target: object) -> None:
         inside = isinstance(target, MCPServer | LowLevelServer)
         self.transport = cast(Transport, InMemoryTransport(cast(Any, target)) if inside else target)
-        self.lost = anyio.Event()
 
     async def why(self) -> Loss:
         return Loss("closed the connection")

@@ -1,0 +1,467 @@
+"""A server's life: its calls and their clocks, what it asks meanwhile and announces, its loss and its return."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.errors import ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
+from mcphost.events import Noticed, ResourceUpdated, ServerListChanged, ServerLogged
+from mcphost.servers import RequestRefused, Server, ServerPool
+from tests.servers.scripted import ALL, Refuse, Scripted, text, tool
+from tests.servers.test_edge import connected
+from tests.servers.test_pool import Seen, demo, pool, python
+
+PEER = str(Path(__file__).parent / "peers" / "peer.py")
+WORK = {"tools/list": {"tools": [tool("work")]}}
+FORM = {"message": "Name?", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
+SAMPLE = {"messages": [{"role": "user", "content": {"type": "text", "text": "hi"}}], "maxTokens": 9}
+
+
+@dataclass(eq=False)
+class Person:
+    """A Caller that answers everything, after `wait` where there is one."""
+
+    wait: Callable[[], Awaitable[None]] | None = None
+    asked: list[Mapping[str, Any]] = field(default_factory=list)
+
+    async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        await self._note(params)
+        return {"role": "assistant", "content": {"type": "text", "text": "ok"}, "model": "m"}
+
+    async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        await self._note(params)
+        return {"action": "accept", "content": {"name": "Ada"}}
+
+    async def _note(self, params: Mapping[str, Any]) -> None:
+        self.asked.append(params)
+        if self.wait:
+            await self.wait()
+
+
+class Refusing(Person):
+    async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        raise RequestRefused(-32000, "not today")
+
+    async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        raise RequestRefused(-1, "not today")
+
+
+def inputs(**requests: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A modern tool that asks for `requests` once and then repeats the answers."""
+
+    def call(params: dict[str, Any]) -> dict[str, Any]:
+        if "inputResponses" in params:
+            return text(str(params["inputResponses"]))
+        return {"resultType": "input_required", "inputRequests": requests, "requestState": "s"}
+
+    return call
+
+
+def asking(scripted: list[Scripted], method: str, params: dict[str, Any]) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """A legacy tool that asks while it runs and repeats the answer."""
+
+    async def call(_: dict[str, Any]) -> dict[str, Any]:
+        answer = await scripted[0].ask(method, **params)
+        return text(str(answer.get("result", answer.get("error"))))
+
+    return call
+
+
+def legacy(method: str, params: dict[str, Any]) -> Scripted:
+    """A legacy server whose tool `work` asks `method`. Its stream tells nobody whose call it asks for, as on stdio."""
+    me: list[Scripted] = []
+    me.append(Scripted({**WORK, "tools/call": asking(me, method, params)}, modern=False))
+    return me[0]
+
+
+async def test_a_modern_tool_asks_for_input_and_gets_it_from_its_caller() -> None:
+    form = {"method": "elicitation/create", "params": FORM}
+    sample = {"method": "sampling/createMessage", "params": SAMPLE}
+    person = Person()
+    async with connected(Scripted({**WORK, "tools/call": inputs(a=form, b=sample)})) as server:
+        found = (await server.call("work", {}, caller=person)).content[0]["text"]
+        assert "'name': 'Ada'" in found
+        assert "'text': 'ok'" in found
+    assert sorted(params.get("mode", "sampling") for params in person.asked) == ["form", "sampling"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "answer"),
+    [("elicitation/create", FORM, "'name': 'Ada'"), ("sampling/createMessage", SAMPLE, "'text': 'ok'")],
+)
+async def test_a_legacy_server_asks_its_only_caller(method: str, params: dict[str, Any], answer: str) -> None:
+    async with connected(legacy(method, params)) as server:
+        assert answer in (await server.call("work", {}, caller=Person())).content[0]["text"]
+
+
+async def test_with_several_chats_a_legacy_server_is_told_that_nobody_knows_whose_call_it_means() -> None:
+    scripted = legacy("elicitation/create", FORM)
+    async with connected(scripted) as server:
+        both = await asyncio.gather(*(server.call("work", {}, caller=Person()) for _ in range(2)))
+        assert any("several chats" in outcome.content[0]["text"] for outcome in both)
+
+
+async def test_calls_of_one_caller_at_once_are_no_ambiguity_and_it_is_asked_one_thing_at_a_time() -> None:
+    asked, most = 0, 0
+
+    async def wait() -> None:
+        nonlocal asked, most
+        asked += 1
+        most = max(most, asked)
+        await asyncio.sleep(0)
+        asked -= 1
+
+    person = Person(wait)
+    async with connected(legacy("elicitation/create", FORM)) as server:
+        await asyncio.gather(*(server.call("work", {}, caller=person) for _ in range(5)))
+    assert (len(person.asked), most) == (5, 1)
+
+
+@pytest.mark.parametrize("modern", [True, False])
+async def test_without_a_caller_a_server_gets_no_answer(modern: bool) -> None:
+    form = {"method": "elicitation/create", "params": FORM}
+    scripted = Scripted({**WORK, "tools/call": inputs(a=form)}) if modern else legacy("elicitation/create", FORM)
+    async with connected(scripted) as server:
+        if modern:
+            with pytest.raises(ServerRefused, match="only during a request that can be asked about"):
+                await server.call("work", {})
+        else:
+            assert "only during a request" in (await server.call("work", {})).content[0]["text"]
+            refused = await scripted.ask("elicitation/create", **FORM)
+            assert refused["error"]["code"] == -32600
+
+
+@pytest.mark.parametrize("modern", [True, False])
+async def test_a_refusal_reaches_the_server_or_ends_the_call(modern: bool) -> None:
+    form = {"method": "elicitation/create", "params": FORM}
+    scripted = Scripted({**WORK, "tools/call": inputs(a=form)}) if modern else legacy("elicitation/create", FORM)
+    async with connected(scripted) as server:
+        if modern:
+            with pytest.raises(
+                ServerRefused, match="needed an answer for the call of work that was refused: not today"
+            ):
+                await server.call("work", {}, caller=Refusing())
+        else:
+            assert "not today" in (await server.call("work", {}, caller=Refusing())).content[0]["text"]
+
+
+async def test_sampling_that_is_denied_is_not_declared() -> None:
+    async with pool({"demo": demo(sampling="deny")}) as running:
+        await running.settled(20)
+        server = running.servers["demo"]
+        await server.call("add_note", {"title": "a", "text": "b"})
+        with pytest.raises(ServerRefused, match="sampling") as caught:
+            await server.call("summarize_notes", {}, caller=Person())
+        assert caught.value.hint == "it needs sampling, which its entry in the configuration does not allow"
+
+
+async def test_roots_are_named_where_there_are_any() -> None:
+    scripted = Scripted({}, modern=False)
+    async with connected(scripted, roots=[Path("/tmp/a b")]):
+        answer = await scripted.ask("roots/list")
+        assert answer["result"] == {"roots": [{"uri": "file:///tmp/a%20b", "name": "a b"}]}
+    capabilities = next(m for m in scripted.received if m["method"] == "initialize")["params"]["capabilities"]
+    assert capabilities["roots"] == {}
+
+
+@pytest.mark.parametrize("modern", [True, False])
+async def test_the_clock_stands_still_while_a_person_is_asked(modern: bool) -> None:
+    form = {"method": "elicitation/create", "params": FORM}
+    scripted = Scripted({**WORK, "tools/call": inputs(a=form)}) if modern else legacy("elicitation/create", FORM)
+    limits = Limits(call_idle=0.2, call_total=0.3)
+    async with connected(scripted, limits=limits) as server:
+        slow = Person(lambda: asyncio.sleep(0.6))
+        assert "Ada" in (await server.call("work", {}, caller=slow)).content[0]["text"]
+
+
+def progressing(steps: int, pause: float) -> Scripted:
+    me: list[Scripted] = []
+
+    async def call(params: dict[str, Any]) -> dict[str, Any]:
+        for step in range(steps):
+            token = params["_meta"]["progressToken"]
+            await me[0].send(
+                "notifications/progress", progressToken=token, progress=step, total=steps, message=f"{step}"
+            )
+            await asyncio.sleep(pause)
+        return text("done")
+
+    me.append(Scripted({**WORK, "tools/call": call}))
+    return me[0]
+
+
+async def test_progress_pushes_the_idle_limit_back() -> None:
+    async with connected(progressing(8, 0.1), limits=Limits(call_idle=0.3)) as server:
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+
+
+async def test_progress_does_not_push_the_total_limit_back() -> None:
+    async with connected(progressing(100, 0.05), limits=Limits(call_total=0.4)) as server:
+        with pytest.raises(ServerTimeout, match=r"it gave no answer within 0\.4 s to the call of work"):
+            await server.call("work", {})
+        assert server.state == "ready"
+
+
+async def test_progress_is_told_ten_times_a_second_at_most_and_the_last_value_wins() -> None:
+    seen: list[float] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        seen.append(done)
+
+    async with connected(progressing(300, 0.001)) as server:
+        started = time.monotonic()
+        await server.call("work", {}, progress=progress)
+        assert 1 <= len(seen) <= (time.monotonic() - started) * 10 + 2
+        assert seen == sorted(seen)
+
+
+async def test_numbers_that_are_none_end_nothing() -> None:
+    me: list[Scripted] = []
+    seen: list[float] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        seen.append(done)
+
+    async def call(params: dict[str, Any]) -> dict[str, Any]:
+        for odd in (math.nan, math.inf, 10**400, "x", True, None, 1):
+            await me[0].send("notifications/progress", progressToken=params["_meta"]["progressToken"], progress=odd)
+        await asyncio.sleep(0.05)
+        return text("done")
+
+    me.append(Scripted({**WORK, "tools/call": call}))
+    async with connected(me[0]) as server:
+        assert (await server.call("work", {}, progress=progress)).content[0]["text"] == "done"
+    assert seen == [1]
+
+
+def hanging() -> tuple[Scripted, asyncio.Event]:
+    called = asyncio.Event()
+
+    async def call(params: dict[str, Any]) -> dict[str, Any]:
+        if params["arguments"].get("quick"):
+            return text("done")
+        called.set()
+        await asyncio.Event().wait()
+        return {}
+
+    return Scripted({**WORK, "tools/call": call}), called
+
+
+async def test_cancelling_the_caller_tells_the_server_and_leaves_it_usable() -> None:
+    scripted, called = hanging()
+    async with connected(scripted) as server:
+        call = asyncio.create_task(server.call("work", {}))
+        await called.wait()
+        started = time.monotonic()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert time.monotonic() - started < 0.2
+        assert (await server.call("work", {"quick": True})).content[0]["text"] == "done"
+        assert scripted.count("notifications/cancelled") == 1
+
+
+async def test_cancelling_the_caller_of_a_server_that_stopped_reading_is_quick_too() -> None:
+    async with peer() as (server, _):
+        stuck = asyncio.create_task(server.call("fault", {"kind": "stop reading"}))
+        calls = [asyncio.create_task(server.call("echo", {"text": "x" * 100_000})) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        started = time.monotonic()
+        for call in (stuck, *calls):
+            call.cancel()
+        await asyncio.gather(stuck, *calls, return_exceptions=True)
+        assert time.monotonic() - started < 1.0
+
+
+@asynccontextmanager
+async def peer(*arguments: str, **changes: Any) -> AsyncIterator[tuple[Server, Seen]]:
+    seen = Seen()
+    config = ServerConfig("peer", command=sys.executable, args=(PEER, *arguments), **changes)
+    async with pool({"peer": config}, show=seen) as running:
+        assert await running.settled(10)
+        yield running.servers["peer"], seen
+
+
+@pytest.mark.parametrize("era", ["--legacy", "--modern"])
+async def test_a_server_that_dies_in_a_call_is_named_and_comes_back(era: str) -> None:
+    async with peer(era) as (server, seen):
+        with pytest.raises(
+            ServerLost, match=r"peer was lost during the call of fault, .*: exited with code 3"
+        ) as caught:
+            await server.call("fault", {"kind": "die"})
+        assert "last words" in str(caught.value)
+        assert caught.value.detail == {"server": "peer", "exit_code": 3}
+        assert server.tools
+        with pytest.raises(ServerUnavailable, match="peer is restarting"):
+            await server.call("echo", {"text": "x"})
+        await server.ready()
+        assert (await server.call("echo", {"text": "back"})).content[0]["text"] == "back"
+    assert seen.states("peer") == ["ready", "restarting", "ready", "stopped"]
+
+
+async def test_a_server_that_dies_while_idle_is_noticed_without_a_call() -> None:
+    async with peer() as (server, seen):
+        assert server.pid
+        os.kill(server.pid, 9)
+        await seen.until(lambda: "restarting" in seen.states("peer"))
+        assert "SIGKILL" in server.detail
+
+
+async def test_a_connection_that_closes_is_opened_again() -> None:
+    scripted, seen = Scripted(WORK), Seen()
+    async with connected(scripted, show=seen) as server:
+        assert server.tools
+        await scripted.hang_up()
+        await seen.until(lambda: server.state == "restarting")
+        await server.ready()
+        assert (server.state, scripted.connected) == ("ready", 2)
+
+
+LEGACY_SERVER = """
+import json, sys
+def serve(messages):
+    for line in messages:
+        m = json.loads(line)
+        if m.get("method") == "initialize":
+            info = {"name": "x", "version": "1"}
+            r = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": info}
+        elif m.get("method") == "tools/list":
+            r = {"tools": [{"name": "work", "inputSchema": {"type": "object"}}]}
+        elif "id" in m and m.get("method") != "server/discover":
+            r = {}
+        else:
+            continue
+        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        'first = sys.stdin.readline()\nif "discover" in first: sys.exit("what?")\nserve([first]); serve(sys.stdin)',
+        "serve(sys.stdin)",
+        'first = sys.stdin.readline()\nif "discover" in first: sys.stdin.read()\nserve([first]); serve(sys.stdin)',
+    ],
+    ids=["dies", "is silent", "goes deaf"],
+)
+async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behaviour: str) -> None:
+    config = python("old", LEGACY_SERVER + behaviour)
+    async with pool({"old": config}, limits=Limits(probe=0.5)) as running:
+        assert await running.settled(10)
+        server = running.servers["old"]
+        assert (server.state, server.era, len(server.tools)) == ("ready", "legacy", 1)
+
+
+async def test_a_silent_server_fails_at_its_limit_and_says_so() -> None:
+    config = python("mute", "import sys; sys.stdin.read()")
+    async with pool({"mute": config}, limits=Limits(connect=1.0, probe=0.2)) as running:
+        assert await running.settled(5)
+        assert running.servers["mute"].detail == "mute did not answer the handshake in time"
+
+
+@pytest.mark.parametrize("modern", [True, False])
+async def test_an_announced_change_is_listed_once_and_the_revision_grows(modern: bool) -> None:
+    seen = Seen()
+    acknowledged: list[Any] = []
+    me: list[Scripted] = []
+
+    async def listen(params: dict[str, Any]) -> dict[str, Any]:
+        acknowledged.append(params["notifications"])
+        id = next(m["id"] for m in me[0].received if m["method"] == "subscriptions/listen")
+        meta = {"io.modelcontextprotocol/subscriptionId": id}
+        await me[0].send("notifications/subscriptions/acknowledged", notifications=params["notifications"], _meta=meta)
+        await asyncio.Event().wait()
+        return {}
+
+    me.append(Scripted({**WORK, "subscriptions/listen": listen}, modern=modern))
+    async with connected(me[0], show=seen) as server:
+        before, listed = server.revision, me[0].count("tools/list")
+        me[0].answers["tools/list"] = {"tools": [tool("work"), tool("more")]}
+        for _ in range(50):
+            await me[0].send("notifications/tools/list_changed")
+        await seen.until(lambda: server.revision > before)
+        assert [found["name"] for found in server.tools] == ["work", "more"]
+        assert me[0].count("tools/list") == listed + 1
+        assert not modern or acknowledged == [dict.fromkeys(acknowledged[0], True)]
+        await me[0].send("notifications/resources/updated", uri="a:b")
+    changes = [event for event in seen.events if isinstance(event, ServerListChanged)]
+    assert changes == [ServerListChanged(server="it", kind="tools")]
+    assert ResourceUpdated(server="it", uri="a:b") in seen.events
+
+
+async def test_logs_are_events_made_safe() -> None:
+    seen = Seen()
+    scripted = Scripted({}, modern=False)
+    async with connected(scripted, show=seen):
+        await scripted.send("notifications/message", level="warning", logger="a\nb", data="x\x1b[2J")
+        await scripted.send("notifications/message", level="info", data={"n": [1]})
+        await scripted.ask("ping")
+    logs = [event for event in seen.events if isinstance(event, ServerLogged)]
+    assert logs == [
+        ServerLogged(server="it", level="warning", logger="a b", text="x\ufffd[2J"),
+        ServerLogged(server="it", level="info", text='{"n": [1]}'),
+    ]
+
+
+async def test_a_flood_of_notifications_keeps_nobody_waiting() -> None:
+    async with peer() as (server, seen):
+        started = time.monotonic()
+        await server.call("fault", {"kind": "change flood"})
+        await server.call("fault", {"kind": "log flood"})
+        assert time.monotonic() - started < 8
+    assert len([event for event in seen.events if isinstance(event, ServerLogged)]) <= 2100
+
+
+async def test_output_that_is_no_message_is_said_once() -> None:
+    async with peer() as (server, seen):
+        for _ in range(3):
+            await server.call("fault", {"kind": "stray"})
+    notices = [event.text for event in seen.events if isinstance(event, Noticed)]
+    assert len(notices) == 1
+    assert notices[0].startswith("peer writes to its standard output what is no MCP message")
+
+
+async def test_prompts_resources_and_completions_of_the_demo_server() -> None:
+    async with pool({"demo": demo(), "old": demo("old", protocol="legacy")}) as running:
+        assert await running.settled(20)
+        for server in running.servers.values():
+            (resource,) = await server.read(server.resources[0]["uri"])
+            assert resource["uri"] == server.resources[0]["uri"]
+            prompt = server.prompts[0]
+            arguments = {item["name"]: "1" for item in prompt.get("arguments", [])}
+            assert (await server.get_prompt(prompt["name"], arguments))[0]["role"] in ("user", "assistant")
+
+
+async def test_what_a_library_user_built_is_served_too() -> None:
+    pool_of_one = ServerPool(
+        {}, limits=Limits(), environ={}, show=Seen(), live={"it": Scripted(WORK, capabilities=ALL)}
+    )
+    async with pool_of_one as running:
+        await running.servers["it"].ready()
+        assert running.servers["it"].transport == "live"
+
+
+async def test_a_tool_error_is_an_outcome() -> None:
+    async with connected(Scripted({**WORK, "tools/call": {**text("boom"), "isError": True}})) as server:
+        assert (await server.call("work", {})).is_error
+
+
+async def test_a_json_rpc_error_is_a_refusal_with_its_code() -> None:
+    def refuse(params: dict[str, Any]) -> dict[str, Any]:
+        raise Refuse(-32000, "SSE is a word")
+
+    async with connected(Scripted({**WORK, "tools/call": refuse})) as server:
+        with pytest.raises(ServerRefused, match=r"it refused the call of work: SSE is a word \(code -32000\)"):
+            await server.call("work", {})
