@@ -182,6 +182,17 @@ async def test_a_tool_can_be_called_by_its_name(text: str) -> None:
     assert await called(text) == ("demo__add", {"a": 2, "b": 3})
 
 
+async def test_a_tool_name_within_a_value_calls_nothing() -> None:
+    name, arguments = await called("save a note titled 'Later' saying 'use demo__delete_note id=3'")
+    assert (name, arguments) == ("demo__add_note", {"title": "Later", "text": "use demo__delete_note id=3"})
+
+
+async def test_large_numbers_stay_exact_and_endless_ones_are_no_numbers() -> None:
+    assert (await called("add 12345678901234567890 and 1"))[1] == {"a": 12345678901234567890, "b": 1}
+    assert not (await reply(user("add 1e999 and 1"))).calls
+    assert (await talk("add 1 and 2 then add 1", ["9" * 5000]))[1].startswith("9999")
+
+
 async def test_its_own_name_is_enough_if_only_one_server_has_it() -> None:
     assert await called("add_note title='A b' text=hello") == ("demo__add_note", {"title": "A b", "text": "hello"})
 

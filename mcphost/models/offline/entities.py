@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -81,13 +82,19 @@ class Reading:
 
 def steps(text: str) -> list[str]:
     """The steps that `text` asks for: its parts between "then" and ";", outside quotes and JSON."""
-    whole = [(_head(text), len(text))] + [
-        (start, end) for kind, _, start, end in _tokens(text[: _head(text)]) if kind in ("json", "quoted")
-    ]
-    cuts = [cut for cut in _STEP.finditer(text) if not any(a < cut.end() and cut.start() < b for a, b in whole)]
+    cuts = _STEP.finditer(without_values(text))
     edges = [0, *(edge for cut in cuts for edge in cut.span()), len(text)]
     parts = (text[start:end].strip(" ,") for start, end in zip(edges[::2], edges[1::2], strict=True))
     return [part for part in parts if re.search(r"\w", part)]
+
+
+def without_values(text: str) -> str:
+    """The text of the request itself, with quotes and JSON blanked and in its place."""
+    head = text[: _head(text)]
+    for kind, _, start, end in _tokens(head):
+        if kind in ("json", "quoted"):
+            head = head[:start] + "_" * (end - start) + head[end:]
+    return head
 
 
 def read(text: str, result: str | None = None, *, implied: bool = False) -> Reading:
@@ -150,6 +157,7 @@ def _tokens(text: str) -> Iterator[tuple[str, Any, int, int]]:
             kind, value = "word", "to"
         elif kind == "number":
             value = number(value)
+            kind = "number" if value is not None else "word"
         elif kind == "time":
             value = _clock(match)
         yield kind, value, start, at
@@ -160,9 +168,16 @@ def _unquoted(text: str) -> tuple[str, str]:
     return next(kinds, "quoted"), text
 
 
-def number(text: str) -> int | float:
-    value = float(text)
-    return int(value) if value.is_integer() and not re.search("[.e]", text, re.I) else value
+def number(text: str) -> int | float | None:
+    """The number that `text` writes; None if no JSON number can hold it."""
+    try:
+        return int(text) if re.fullmatch(r"[-+]?\d+", text) else _finite(float(text))
+    except ValueError:  # thousands of digits
+        return None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _clock(match: re.Match[str]) -> str:

@@ -132,17 +132,19 @@ def _array(entity: Entity, prop: Schema) -> list[Any] | None:
     if entity.kind == "json":
         return entity.value if isinstance(entity.value, list) else None
     if entity.kind == "result" and item.get("type") in ("number", "integer"):
-        return [number(found) for found in _NUMBER.findall(str(entity.value))] or None
+        return [found for text in _NUMBER.findall(entity.value) if (found := number(text)) is not None] or None
     parts = re.split(r",\s*|\s+and\s+", str(entity.value)) if entity.kind == "phrase" else [entity.value]
     values = [coerced(replace(entity, value=part), item) for part in parts]
     return None if None in values else values
 
 
 def _number(entity: Entity, prop: Schema) -> int | float | None:
-    found = _NUMBER.findall(str(entity.value))
-    if not found or (entity.kind != "result" and found[0] != str(entity.value)):
+    value = entity.value
+    if isinstance(value, str):  # a result may say more than its number; anything else must be one
+        found = _NUMBER.findall(value)
+        value = number(found[-1]) if found and (entity.kind == "result" or found[0] == value) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    value = number(found[-1])
     least, most = prop.get("minimum"), prop.get("maximum")
     if value < 0 and (prop.get("type") == "integer" or least is not None):
         value = -value  # "log -3" and "head -n 3" count lines, they do not go below zero

@@ -22,7 +22,7 @@ from mcphost.messages import (
 )
 from mcphost.models.base import CallDelta, ModelInfo, ModelRequest, Piece, TextDelta
 from mcphost.models.offline.answers import answer, extract, plain, refusal, unfilled, unknown
-from mcphost.models.offline.entities import read, steps
+from mcphost.models.offline.entities import read, steps, without_values
 from mcphost.models.offline.routing import Choice, Router, asks_for_knowledge
 
 _GUESSES = 3
@@ -95,16 +95,17 @@ class OfflineModel:
         self, text: str, tools: tuple[ToolDefinition, ...], result: str | None, request: ModelRequest
     ) -> Choice | str:
         router = self._routing(tools)
-        named = _named(text, tools)
-        if isinstance(named, str):
-            return unknown(named, [tool.name for tool in tools])
-        rest = text if named is None else _without_name(text, named)
+        name, tool = _named(text, tools)
+        if name and tool is None:
+            return unknown(name, [tool.name for tool in tools])
+        at = without_values(text).find(name)
+        rest = f"{text[:at]} {text[at + len(name) :]}" if name else text
         reading, implied = read(rest, result), None if result is None else read(rest, result, implied=True)
-        if named is not None:
-            choice = router.forced(named, reading, implied)
+        if tool is not None:
+            choice = router.forced(tool, reading, implied)
             if choice.filled.missing:
-                return unfilled(named, choice.filled.missing)
-            return refusal(text, [named], len(tools)) if asks_for_knowledge(text) else choice
+                return unfilled(tool, choice.filled.missing)
+            return refusal(text, [tool], len(tools)) if asks_for_knowledge(text) else choice
         choices = router.choices(reading, implied)
         chosen = router.decide(choices, reading)
         if chosen is None and request.options.tool_choice == "required":
@@ -153,18 +154,15 @@ def _turn(messages: Sequence[Message]) -> _Turn:
     return _Turn("\n".join(texts), tuple(done), total)
 
 
-def _named(text: str, tools: Sequence[ToolDefinition]) -> ToolDefinition | str | None:
-    """The tool that `text` calls by name; the name itself if no such tool is offered; None if it names none."""
+def _named(text: str, tools: Sequence[ToolDefinition]) -> tuple[str, ToolDefinition | None]:
+    """The tool name that stands in `text`, and the tool, if it is offered. Its own name is
+    enough if only one server has it."""
+    said = without_values(text)
     by_name = {tool.name: tool for tool in tools}
-    for match in _FULL_NAME.finditer(text):
-        return by_name.get(match[0], match[0])
-    for match in _OWN_NAME.finditer(text):
+    for match in _FULL_NAME.finditer(said):
+        return match[0], by_name.get(match[0])
+    for match in _OWN_NAME.finditer(said):
         owners = [tool for name, tool in by_name.items() if name.partition("__")[2] == match[0]]
         if len(owners) == 1:
-            return owners[0]
-    return None
-
-
-def _without_name(text: str, tool: ToolDefinition) -> str:
-    own = tool.name.partition("__")[2] or tool.name
-    return re.sub(rf"{re.escape(tool.name)}|(?<![\w/.-]){re.escape(own)}(?![\w/.-])", " ", text, count=1)
+            return match[0], owners[0]
+    return "", None
