@@ -1,4 +1,4 @@
-.PHONY: check format test
+.PHONY: check constraints format test
 check:
 	uv run ruff format --check .
 	uv run ruff check .
@@ -12,3 +12,6 @@ format:
 
 test:
 	uv run pytest
+
+constraints:
+	uv run python -m tests.constraints

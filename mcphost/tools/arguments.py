@@ -56,7 +56,9 @@ class ArgumentChecker:
             return problem
         validator = self._validator(tool)
         work = self._work(tool, depth, values) if validator else None
-        if validator is None or work is None or validator.is_valid(dict(arguments)):
+        # Many models write null where they mean to leave an optional argument out; the server sees it as written.
+        stated = {name: value for name, value in arguments.items() if value is not None}
+        if validator is None or work is None or validator.is_valid(dict(arguments)) or validator.is_valid(stated):
             return None
         if work > MAX_EXPLAINED_WORK:
             return "The arguments do not fit the tool's input schema."

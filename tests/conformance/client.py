@@ -1,6 +1,8 @@
-"""The client under test of the official conformance suite: mcphost's own server pool.
+"""The client under test of the official conformance suite: mcphost itself, from the model's call to the wire.
 
-The suite starts it with a server's URL as the last argument and names the scenario in the environment.
+A scripted model makes the calls of a scenario, so that each passes through tool names, argument check, gate,
+the loop and the pool; a scripted person accepts what servers ask. The suite starts this with a server's URL as the last
+argument and names the scenario in the environment.
 """
 
 from __future__ import annotations
@@ -9,73 +11,47 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from mcphost.config.schema import Limits, ServerConfig
-from mcphost.events import Event
-from mcphost.servers import Server, ServerPool
+from mcphost.config.schema import Config, Rule, ServerConfig
+from mcphost.host import Host
+from mcphost.messages import ToolCall
+from mcphost.models.scripted import ScriptedModel
+from mcphost.questions import ElicitationAnswer, ElicitationForm, SamplingDecision, SamplingReview
+from mcphost.servers import Server
+from mcphost.testing import ScriptedFrontend
 
 MODERN = "2026-07-28"
+Call: TypeAlias = tuple[str, Mapping[str, Any]]
 
 
-class Accepting:
-    """Answers whatever a server asks: forms with their defaults, sampling with a fixed line."""
-
-    async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"role": "assistant", "content": {"type": "text", "text": "yes"}, "model": "scripted"}
-
-    async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        fields: Mapping[str, Any] = params.get("requestedSchema", {}).get("properties", {})
-        content = {name: _value(field) for name, field in fields.items()}
-        return {"action": "accept", "content": content}
-
-
-def _value(field: Mapping[str, Any]) -> Any:
-    return field.get("default", True if field.get("type") == "boolean" else "yes")
-
-
-async def call(server: Server, tool: str, arguments: Mapping[str, Any]) -> None:
-    """Every tool call of every scenario goes through here."""
-    await server.call(tool, arguments, caller=Accepting())
-
-
-async def call_all(server: Server) -> None:
-    for tool in server.tools:
-        await call(server, tool["name"], _stub(tool["inputSchema"]))
-
-
-async def scenario(name: str, server: Server, context: Mapping[str, Any]) -> None:
-    match name:
+def calls(scenario: str, server: Server, context: Mapping[str, Any]) -> Iterator[Call]:
+    """The tool calls that a scenario wants, in order."""
+    match scenario:
         case "initialize" | "request-metadata" | "json-schema-ref-no-deref":
             pass  # connecting and listing is all they want
         case "tools_call":
-            await call(server, "add_numbers", {"a": 5, "b": 3})
+            yield "add_numbers", {"a": 5, "b": 3}
         case "elicitation-sep1034-client-defaults":
-            await call(server, "test_client_elicitation_defaults", {})
+            yield "test_client_elicitation_defaults", {}
         case "sse-retry":
-            await call(server, "test_reconnection", {})
-        case "http-standard-headers":
-            await call_all(server)
-            for resource in server.resources:
-                await server.read(resource["uri"])
-            for prompt in server.prompts:
-                arguments = {item["name"]: "yes" for item in prompt.get("arguments", [])}
-                await server.get_prompt(prompt["name"], arguments)
+            yield "test_reconnection", {}
+        case "http-standard-headers" | "http-invalid-tool-headers":
+            for tool in server.tools:
+                yield tool["name"], _stub(tool["inputSchema"])
         case "http-custom-headers":
             for wanted in context["toolCalls"]:
-                await call(server, wanted["name"], wanted["arguments"])
-        case "http-invalid-tool-headers":
-            await call_all(server)
+                yield wanted["name"], wanted["arguments"]
         case "json-schema-2020-12-preservation":
             (tool,) = (tool for tool in server.tools if tool["name"] == "json_schema_2020_12_tool")
-            await call(server, "json_schema_echo", {"schema": tool["inputSchema"]})
+            yield "json_schema_echo", {"schema": tool["inputSchema"]}
         case "sep-2322-client-request-state":
             for suffix in ("echo_state", "unrelated", "no_state", "no_result_type"):
-                await call(server, f"test_mrtr_{suffix}", {})
+                yield f"test_mrtr_{suffix}", {}
         case _:
-            raise SystemExit(f"no script for the scenario {name!r}")
+            raise SystemExit(f"no script for the scenario {scenario!r}")
 
 
 def _stub(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,24 +59,45 @@ def _stub(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: stubs.get(field.get("type"), "x") for key, field in schema.get("properties", {}).items()}
 
 
-async def show(event: Event) -> None:
-    print(event, file=sys.stderr)
+def accept(form: ElicitationForm) -> ElicitationAnswer:
+    fields: Mapping[str, Any] = form.schema.get("properties", {})
+    return ElicitationAnswer("accept", {name: _value(field) for name, field in fields.items()})
+
+
+def _value(field: Mapping[str, Any]) -> Any:
+    return field.get("default", True if field.get("type") == "boolean" else "yes")
+
+
+async def read_everything(server: Server) -> None:
+    for resource in server.resources:
+        await server.read(resource["uri"])
+    for prompt in server.prompts:
+        await server.get_prompt(prompt["name"], {item["name"]: "yes" for item in prompt.get("arguments", [])})
 
 
 async def main(url: str, environ: Mapping[str, str]) -> None:
-    name = environ["MCP_CONFORMANCE_SCENARIO"]
+    scenario = environ["MCP_CONFORMANCE_SCENARIO"]
     context = json.loads(environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
-    modern = environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION") == MODERN and name != "json-schema-ref-no-deref"
-    config = ServerConfig("suite", url=url, transport="http", protocol="auto" if modern else "legacy")
-    servers = {"suite": config}
-    async with ServerPool(servers, limits=Limits(), environ={}, roots=(Path("/"),), show=show) as pool:
-        server = pool.servers["suite"]
-        await server.ready()
-        for problem in server.problems:
-            print(problem, file=sys.stderr)
-        if server.state != "ready":
-            raise SystemExit(server.detail)
-        await scenario(name, server, context)
+    modern = environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION") == MODERN and scenario != "json-schema-ref-no-deref"
+    entry = ServerConfig("suite", url=url, transport="http", protocol="auto" if modern else "legacy", required=True)
+    config = Config({"suite": entry}, rules=(Rule("suite", "*", "allow"),), roots=(Path("/"),))
+    frontend = ScriptedFrontend({ElicitationForm: accept, SamplingReview: SamplingDecision(allowed=True)})
+    replies: list[ToolCall | str] = []
+    async with Host(config, model=ScriptedModel(replies), frontend=frontend, environ={}) as host:
+        await host.settled(30)
+        server = host.servers["suite"]
+        chat = host.chat()
+        names = {tool.tool: name for name, tool in chat.toolbox.snapshot().items()}
+        wanted = calls(scenario, server, context)
+        replies += [ToolCall("", names[tool], arguments, json.dumps(arguments)) for tool, arguments in wanted]
+        replies.append("done")
+        reply = await chat.send(scenario)
+        if scenario == "http-standard-headers":
+            await read_everything(server)
+    for problem in server.problems:
+        print(problem, file=sys.stderr)
+    for called in reply.calls:
+        print(called.call.name, called.result.content, file=sys.stderr)
 
 
 if __name__ == "__main__":

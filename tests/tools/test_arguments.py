@@ -30,6 +30,11 @@ def test_a_violation_names_the_place_and_what_is_wrong() -> None:
     assert check(of_a({"type": "integer"}), {"a": 1}) is None
 
 
+def test_null_for_an_optional_argument_counts_as_left_out() -> None:
+    assert check(of_a({"type": "integer"}), {"a": None}) is None
+    assert check(of_a({"type": "integer"}, required=["a"]), {"a": None}) is not None
+
+
 def test_a_message_stays_short_and_clean_whatever_the_arguments_are() -> None:
     found = check(of_a({"type": "integer"}), {"a": "\x1b[2J" + "x" * 100_000})
     assert found is not None
