@@ -19,8 +19,9 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 def answer(done: Sequence[tuple[ToolCall, ToolResult]]) -> str:
-    """The results of all calls in order, errors said as errors."""
-    return "\n".join(_outcome(call, result) for call, result in done)
+    """The results of all calls in order, errors said as errors; an empty line parts those of several lines."""
+    said = [_outcome(call, result) for call, result in done]
+    return ("\n\n" if any("\n" in text for text in said) else "\n").join(said)
 
 
 def plain(result: ToolResult) -> str:
