@@ -1,5 +1,5 @@
-"""`python -m tests.constraints` writes the tested set of versions: what is installed now, into pyproject.toml for uv and
-into constraints.txt for pip."""
+"""`python -m tests.constraints` writes the tested set of versions, what is installed now: into pyproject.toml for uv
+and into constraints.txt for pip."""
 
 from __future__ import annotations
 

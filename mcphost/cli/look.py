@@ -315,7 +315,9 @@ def _details(server: Server) -> str:
         lines.append(f"  runs {one_line(' '.join([config.command, *config.args]), 1000)}" if config.command else "")
         lines.append(f"  at {one_line(config.url or '')}" if config.url else "")
         lines.append(f"  from {config.source}")
-        lines.append(f"  a call may take {config.timeout:g} seconds" if config.timeout else "")
+        if config.timeout:
+            unit = "milliseconds" if config.timeout_unit == "ms" else "seconds"
+            lines.append(f"  a call may take {config.timeout:g} seconds (its timeout was read as {unit})")
     lines += [f"  left out: {one_line(problem, 300)}" for problem in server.problems]
     lines += [f"  stderr: {one_line(line, 300)}" for line in server.stderr_tail.splitlines()[-10:]]
     return "\n".join(filter(None, lines))
