@@ -34,7 +34,9 @@ from mcphost.models.codec import (
     change_note,
     count,
     encodable_json,
+    fit_name,
     mapping,
+    native_items,
     offer,
     parse_object,
     read_event,
@@ -42,7 +44,7 @@ from mcphost.models.codec import (
     steps,
     string,
 )
-from mcphost.models.content import NO_OUTPUT, anthropic_block, as_text, host_note, parts, result_parts, typed_parts
+from mcphost.models.content import NO_OUTPUT, anthropic_block, as_text, host_note, result_parts, user_parts
 from mcphost.models.failures import reported
 
 API = "anthropic"
@@ -118,8 +120,7 @@ class AnthropicCodec:
             elif isinstance(message, list):
                 yield _user([_result(result, ids) for result in message])
             elif isinstance(message, UserMessage):
-                read = typed_parts if message.origin in ("typed", "steer") else parts
-                yield _user([anthropic_block(part) for part in read(message.content)] or [_text("(empty message)")])
+                yield _user([anthropic_block(part) for part in user_parts(message)])
             elif isinstance(message, ToolsChanged):
                 yield self._host(change_note(message), first=index == 0)
             elif isinstance(message, Notice):
@@ -133,10 +134,9 @@ class AnthropicCodec:
         return {"role": "system", "content": [_text(text)]}
 
     def _assistant(self, message: AssistantMessage, ids: CallIds) -> list[Mapping[str, Any]]:
-        native = message.native
-        if native and native.api == self.api and native.model == self.model:
+        if native := native_items(message, self.api, self.model):
             ids.keep(message)
-            return list(native.items)
+            return list(native)
         blocks: list[Mapping[str, Any]] = []
         for part in message.content:
             if isinstance(part, Text) and part.text.strip():
@@ -208,7 +208,8 @@ class AnthropicDecoder:
         if block.get("type") == "tool_use":
             given = string(block.get("id"))
             block["id"] = self._calls.unique(given if _TOOL_USE_ID.fullmatch(given) else "")
-            yield CallDelta(block["id"], string(block.get("name")))
+            block["name"] = fit_name(block.get("name"))
+            yield CallDelta(block["id"], block["name"])
         elif block.get("type") == "text" and block.get("text"):
             self._written[index].append(string(block["text"]))
             yield TextDelta(string(block["text"]))
@@ -242,6 +243,8 @@ class AnthropicDecoder:
                 continue  # it would be refused when it goes back
             items.append(block)
             content += self._content(block, "".join(self._written[index]))
+        while items and items[-1].get("type") in ("thinking", "redacted_thinking"):
+            items.pop()  # a message that ends in thinking is refused
         stop = runnable(_STOPS.get(self._stop, "end"), (part for part in content if isinstance(part, ToolCall)))
         native = Native(API, self._model, tuple(items)) if items else None
         return AssistantMessage(tuple(content), stop, self._total(), native)
@@ -266,7 +269,7 @@ class AnthropicDecoder:
             yield Reasoning(block["thinking"])
         elif kind == "tool_use":
             text = written or json.dumps(block["input"], ensure_ascii=False)  # some servers send it in one piece
-            yield self._calls.call(block["id"], string(block.get("name")), text)
+            yield self._calls.call(block["id"], block["name"], text)
 
     def _total(self) -> Usage:
         read = count(self._usage.get("cache_read_input_tokens"))

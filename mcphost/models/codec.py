@@ -129,6 +129,12 @@ def steps(messages: Sequence[Message]) -> Iterable[Message | list[ToolResult]]:
         yield results
 
 
+def native_items(message: AssistantMessage, api: str, model: str) -> tuple[Mapping[str, Any], ...]:
+    """The items that go back verbatim: those of the same api and model."""
+    native = message.native
+    return native.items if native and (native.api, native.model) == (api, model) else ()
+
+
 class CallIds:
     """Call ids as they go on the wire: those of native items unchanged, others made fit for every API."""
 
@@ -217,7 +223,12 @@ class Calls:
         arguments = parse_object(text) if text.strip() else {}
         if arguments is not None:
             arguments = self._offer.restored(name, arguments)
-        return ToolCall(encodable(call_id), encodable(name), arguments, encodable(text))
+        return ToolCall(encodable(call_id), name, arguments, encodable(text))
+
+
+def fit_name(name: Any) -> str:
+    """The tool's name as a model wrote it, in characters that every API takes back."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", string(name))[:64] or "unnamed"
 
 
 def parse_object(text: str) -> dict[str, Any] | None:

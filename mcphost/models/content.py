@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mcphost.messages import Block, ToolResult
+from mcphost.messages import Block, ToolResult, UserMessage
 from mcphost.text import encodable, one_line, safe
 
 NO_OUTPUT = "(no output)"
+NO_TEXT = "(empty message)"
 
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -43,9 +44,10 @@ def parts(blocks: Iterable[Block], clean: Callable[[str], str] = safe) -> list[P
     return [part for part in found if part.kind not in ("text", "document") or part.data.strip()]
 
 
-def typed_parts(blocks: Iterable[Block]) -> list[Part]:
-    """`parts` of what the user wrote: their text stays as they typed it."""
-    return parts(blocks, encodable)
+def user_parts(message: UserMessage) -> list[Part]:
+    """What the model reads of a user's message; never empty. Text that they typed stays as they typed it."""
+    typed = message.origin in ("typed", "steer")
+    return parts(message.content, encodable if typed else safe) or [Part("text", NO_TEXT)]
 
 
 def result_parts(result: ToolResult) -> list[Part]:

@@ -5,6 +5,7 @@ Law 12: the environment is an argument. A key goes only to the endpoint it was s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -59,7 +60,7 @@ def find(provider: str, endpoints: Mapping[str, EndpointConfig], environ: Mappin
     """The endpoint of that name: the configuration's, else a built-in one.
 
     Raises:
-        UsageError: there is none; says which name is nearest.
+        UsageError: there is none (says which name is nearest), or its base URL is none.
         SignInNeeded: it is a provider's own, and there is no key for it.
     """
     if provider in endpoints:
@@ -74,6 +75,11 @@ def find(provider: str, endpoints: Mapping[str, EndpointConfig], environ: Mappin
         return Endpoint(provider, provider)
     else:
         raise _unknown(provider, endpoints)
+    if not re.match(r"https?://[^/]", endpoint.base_url):
+        raise UsageError(
+            f"The base URL of the model API {endpoint.name!r} is no http or https URL: {endpoint.base_url!r}.",
+            hint="Write it with its scheme, e.g. http://127.0.0.1:8000/v1.",
+        )
     if endpoint.key is None and not endpoint.compatible and not endpoint.headers:
         raise SignInNeeded(
             f"There is no key for the model API {endpoint.name!r}.",

@@ -19,7 +19,7 @@ from mcphost.models.endpoints import ANTHROPIC_URL, OPENAI_URL, Endpoint
 from mcphost.models.failures import blamed_tool
 from mcphost.models.retries import Retries
 from mcphost.models.sse import Pair
-from mcphost.models.wires import Connection, Wire
+from mcphost.models.wires import Connection, Wire, pairs
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -104,13 +104,14 @@ class HttpModel:
 
     async def _reply(self, encoded: Encoded) -> AsyncGenerator[Piece, None]:
         decoder = self._codec.decoder(encoded)
-        async with aclosing(self._open().pairs(self._codec.path, encoded.body)) as pairs:
+        wire, path = self._open(), self._codec.path
+        async with aclosing(pairs(wire, path, encoded.body, self._endpoint, self._connection)) as events:
             try:
-                async for event, data in pairs:
+                async for event, data in events:
                     for piece in decoder.feed(event, data):
                         yield piece
                     if decoder.done:
-                        await _drain(pairs)
+                        await _drain(events)
                         break
             except ModelCut:
                 if not _complete(decoder):
@@ -154,10 +155,10 @@ def _complete(decoder: Decoder) -> bool:
     return True
 
 
-async def _drain(pairs: AsyncGenerator[Pair, None]) -> None:
+async def _drain(events: AsyncGenerator[Pair, None]) -> None:
     with anyio.move_on_after(_GRACE):
         try:
-            async for _ in pairs:
+            async for _ in events:
                 pass
         except ModelCut:
             pass

@@ -33,14 +33,16 @@ from mcphost.models.codec import (
     change_note,
     count,
     encodable_json,
+    fit_name,
     mapping,
+    native_items,
     offer,
     read_event,
     runnable,
     steps,
     string,
 )
-from mcphost.models.content import Part, as_text, chat_part, host_note, parts, result_parts, typed_parts
+from mcphost.models.content import Part, as_text, chat_part, host_note, result_parts, user_parts
 from mcphost.models.failures import reported
 from mcphost.text import encodable
 
@@ -106,18 +108,16 @@ class ChatCodec:
             elif isinstance(message, list):
                 yield from _results(message, ids)
             elif isinstance(message, UserMessage):
-                read = typed_parts if message.origin in ("typed", "steer") else parts
-                yield {"role": "user", "content": _user_content(read(message.content))}
+                yield {"role": "user", "content": _user_content(user_parts(message))}
             elif isinstance(message, ToolsChanged):
                 yield {"role": "user", "content": change_note(message)}
             elif isinstance(message, Notice):
                 yield {"role": "user", "content": host_note(message.text)}
 
     def _assistant(self, message: AssistantMessage, ids: CallIds) -> Iterator[Mapping[str, Any]]:
-        native = message.native
-        if native and native.api == self.api and native.model == self.model:
+        if native := native_items(message, self.api, self.model):
             ids.keep(message)
-            yield from native.items
+            yield from native
             return
         calls = [
             {"id": ids[call.id], "type": "function", "function": {"name": call.name, "arguments": arguments_text(call)}}
@@ -129,7 +129,7 @@ class ChatCodec:
 
 def _user_content(found: list[Part]) -> str | list[dict[str, Any]]:
     if all(part.kind in ("text", "document") for part in found):
-        return "\n".join(as_text(part) for part in found) or "(empty message)"
+        return "\n".join(as_text(part) for part in found)
     return [chat_part(part) for part in found]
 
 
@@ -218,7 +218,7 @@ class ChatDecoder:
         call.extra.update({key: value for key, value in fragment.items() if key not in _CALL_KEYS})
         if call.name and not call.announced:
             call.announced = True
-            yield CallDelta(call.id, call.name)
+            yield CallDelta(call.id, fit_name(call.name))
 
     def _call_of(self, fragment: Mapping[str, Any], given: str, name: str) -> _Call:
         """The call that a fragment belongs to, whether or not the server numbered it."""
@@ -244,7 +244,7 @@ class ChatDecoder:
             raise ModelCut("The model API ended its stream without a finish reason.", hint="Try again.")
         text = encodable("".join(self._text))
         reasoning = {key: encodable("".join(parts)) for key, parts in self._reasoning.items()}
-        calls = [self._calls.call(call.id, call.name, "".join(call.written)) for call in self._begun]
+        calls = [self._calls.call(call.id, fit_name(call.name), "".join(call.written)) for call in self._begun]
         content: list[Text | Reasoning | ToolCall] = [Reasoning(said) for said in reasoning.values()]
         content += [Text(text)] if text.strip() else []
         content += calls

@@ -33,13 +33,15 @@ from mcphost.models.codec import (
     change_note,
     count,
     encodable_json,
+    fit_name,
     mapping,
+    native_items,
     offer,
     read_event,
     runnable,
     string,
 )
-from mcphost.models.content import as_text, host_note, parts, responses_part, result_parts, typed_parts
+from mcphost.models.content import as_text, host_note, responses_part, result_parts, user_parts
 from mcphost.models.failures import reported
 from mcphost.text import encodable
 
@@ -102,9 +104,7 @@ class ResponsesCodec:
         elif isinstance(message, ToolResult):
             yield {"type": "function_call_output", "call_id": ids[message.call_id], "output": _output(message)}
         elif isinstance(message, UserMessage):
-            read = typed_parts if message.origin in ("typed", "steer") else parts
-            found = [responses_part(part) for part in read(message.content)]
-            yield _message("user", found or [_text("(empty message)")])
+            yield _message("user", [responses_part(part) for part in user_parts(message)])
         elif isinstance(message, ToolsChanged):
             yield _message("developer", [_text(change_note(message))])
         else:
@@ -112,10 +112,9 @@ class ResponsesCodec:
             yield _message("developer", [_text(host_note(message.text))])
 
     def _assistant(self, message: AssistantMessage, ids: CallIds) -> Iterator[Mapping[str, Any]]:
-        native = message.native
-        if native and native.api == self.api and native.model == self.model:
+        if native := native_items(message, self.api, self.model):
             ids.keep(message)
-            yield from native.items
+            yield from native
             return
         for part in message.content:
             if isinstance(part, Text) and part.text.strip():
@@ -188,7 +187,7 @@ class ResponsesDecoder:
 
     def _begun(self, index: int, item: Mapping[str, Any]) -> Iterator[Piece]:
         if item.get("type") == "function_call":
-            yield CallDelta(self._call_id(index, item), string(item.get("name")))
+            yield CallDelta(self._call_id(index, item), fit_name(item.get("name")))
 
     def _call_id(self, index: int, item: Mapping[str, Any]) -> str:
         if index not in self._ids:
@@ -199,15 +198,16 @@ class ResponsesDecoder:
         if self._response is None:
             raise ModelCut("The model API ended its stream without completing the reply.", hint="Try again.")
         if not self._items:  # some servers name the items only here
-            listed = self._response.get("output")
-            self._items = {index: dict(mapping(item)) for index, item in enumerate(listed or ())}
+            self._items = {index: dict(item) for index, item in enumerate(_listed(self._response.get("output")))}
         items: list[dict[str, Any]] = []
         content: list[Text | Reasoning | ToolCall] = []
         for index, item in sorted(self._items.items()):
             if item.get("type") == "function_call":
-                item["call_id"] = self._call_id(index, item)
+                item |= {"call_id": self._call_id(index, item), "name": fit_name(item.get("name"))}
             items.append(encodable_json(item))
             content += self._content(item)
+        while items and items[-1].get("type") == "reasoning":
+            items.pop()  # it is refused when nothing follows it
         usage = self._usage()
         if self._cutter.cut:  # the API went on writing; what it wrote is no part of the conversation
             return AssistantMessage((Text(encodable("".join(self._text))),), "stop", usage)
@@ -224,7 +224,7 @@ class ResponsesDecoder:
             text = "\n".join(string(part.get("text")) for part in told)
             yield from [Reasoning(encodable(text))] if text else []
         elif kind == "function_call":
-            yield self._calls.call(item["call_id"], string(item.get("name")), string(item.get("arguments")))
+            yield self._calls.call(item["call_id"], item["name"], string(item.get("arguments")))
 
     def _stop(self, content: Iterable[Text | Reasoning | ToolCall]) -> Stop:
         assert self._response is not None

@@ -93,6 +93,12 @@ def test_an_unknown_provider_names_the_nearest() -> None:
         _open("/x")
 
 
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", "http://"])
+def test_a_base_url_that_is_none_is_told_when_the_model_is_opened(url: str) -> None:
+    with pytest.raises(UsageError, match="is no http or https URL"):
+        _open("openai/x", OPENAI_BASE_URL=url)
+
+
 def test_a_configured_endpoint_comes_before_a_built_in_one() -> None:
     mine = {"openai": EndpointConfig("openai", "openai-chat", "http://127.0.0.1:1/v1")}
     assert _open("openai/x", mine).info.api == "openai-chat"

@@ -71,7 +71,7 @@ _BLOCKS: st.SearchStrategy[Block] = st.sampled_from(
     ]
 )
 _ARGUMENTS = st.sampled_from(["", "{}", '{"a": 1, "b": 2}', '{"a": "\\ud800"}', "[1]", '{"a": 1', "NaN"])
-_CALLS = st.builds(Call, st.sampled_from(["demo__add", "gone__tool"]), _ARGUMENTS, _IDS)
+_CALLS = st.builds(Call, st.sampled_from(["demo__add", "gone__tool", "functions.add", "", "n" * 99]), _ARGUMENTS, _IDS)
 _REPLIES = st.lists(st.builds(Say, _TEXTS) | st.builds(Think, _TEXTS) | _CALLS, max_size=4)
 _TOOLS = [ToolDefinition(f"late__{number}", "Late.", {"type": "object"}) for number in range(4)]
 
@@ -339,6 +339,16 @@ def test_calls_of_a_reply_that_hit_a_limit_may_not_run(api: str) -> None:
     assert message.calls[0].arguments is None
     answered = request("hi", message, result(message.calls[0].id, "was cut", is_error=True))
     _RULES[api](encode(api, answered))
+
+
+@every_api
+def test_reasoning_that_led_to_nothing_does_not_go_back(api: str) -> None:
+    limit = {"anthropic": "max_tokens", "openai-responses": "max_output_tokens", "openai-chat": "length"}[api]
+    message = decode(api, reply(Think("endless"), stop=limit))
+    assert (message.stop, message.native) == ("length", None)
+    body = encode(api, request("hi", message, "and?"))
+    _RULES[api](body)
+    assert "endless" not in json.dumps(body)
 
 
 @every_api

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from mcphost.messages import Block, ToolResult, text_block
+from mcphost.messages import Block, ToolResult, UserMessage, text_block
 from mcphost.models.content import (
     Part,
     anthropic_block,
@@ -14,7 +14,7 @@ from mcphost.models.content import (
     parts,
     responses_part,
     result_parts,
-    typed_parts,
+    user_parts,
 )
 from tests.models.conversation import PDF, PNG
 
@@ -47,7 +47,12 @@ def test_blocks_for_the_user_alone_are_not_sent() -> None:
 def test_text_from_servers_is_made_safe_and_typed_text_is_not_touched() -> None:
     block = text_block("a\x1b[31m\u202eb\ud800")
     assert parts([block])[0].data == "a\ufffd[31m\ufffdb\ufffd"
-    assert typed_parts([block])[0].data == "a\x1b[31m\u202eb\ufffd"
+    assert user_parts(UserMessage((block,)))[0].data == "a\x1b[31m\u202eb\ufffd"
+    assert user_parts(UserMessage((block,), "prompt")) == parts([block])
+
+
+def test_a_message_without_content_says_so() -> None:
+    assert user_parts(UserMessage(())) == [Part("text", "(empty message)")]
 
 
 def test_a_resource_link_is_told_and_not_opened() -> None:

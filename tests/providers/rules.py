@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -128,6 +129,7 @@ def _anthropic_messages(messages: list[Json]) -> None:
             first = [block["type"] for block in blocks[: len(results)]]
             need(set(first) == {"tool_result"}, f"{place}: tool_result blocks must come first")
         need(sorted(results) == sorted(open_calls), f"{place}: tool_result without tool_use, or missing: {open_calls}")
+        need(message["role"] != "assistant" or blocks[-1]["type"] != "thinking", f"{place}: ends in thinking")
         open_calls = []
         for block in blocks:
             _anthropic_block(block, message["role"], place)
@@ -185,6 +187,12 @@ def responses(body: Json) -> None:
     calls: dict[str, bool] = {}
     for index, item in enumerate(body["input"]):
         _responses_item(item, f"input[{index}]", calls, stored=body.get("store", True))
+    for before, after in itertools.pairwise([*body["input"], {"role": "user"}]):
+        alone = before.get("type") == "reasoning" and after.get("role") in ("user", "developer")
+        need(
+            not alone,
+            f"Item '{before.get('id')}' of type 'reasoning' was provided without its required following item.",
+        )
     for call_id, answered in calls.items():
         need(answered, f"No tool output found for function call {call_id}.", "input")
 

@@ -1,6 +1,6 @@
 """Wires move bytes: a body out, (event, data) pairs back. `direct` needs httpx2 alone, `sdk` an official client.
 
-Law: both read answers here, so they yield the same pairs and the same errors, and neither follows a redirect or
+Law: wires only send, answers are read here, so both yield the same pairs and errors; neither follows a redirect or
 retries. Nothing heavy is imported until a wire is built.
 """
 
@@ -42,32 +42,33 @@ class Connection:
 
 
 class Wire(Protocol):
-    def pairs(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Pair, None]:
-        """Post `body` and yield the answer's events. Read it under `aclosing()`: that closes the answer at once.
+    async def send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
+        """Post `body`; the answer, of whatever status, with its body unread or (an error's) read.
 
         Raises:
-            SignInNeeded, ModelBusy, ContextOverflow, ModelError: the API refused, or does not speak this API.
-            ModelCut: the connection broke, or fell silent, after the answer had begun.
+            ModelBusy, ModelError: no answer began.
         """
 
     async def aclose(self) -> None: ...
 
 
-async def read_pairs(
-    response: httpx2.Response, endpoint: Endpoint, connection: Connection
+async def pairs(
+    wire: Wire, path: str, body: Mapping[str, Any], endpoint: Endpoint, connection: Connection
 ) -> AsyncGenerator[Pair, None]:
-    """The events of an answer of any status, whose body may have been read already."""
+    """Post `body` and yield the answer's events. Read it under `aclosing()`: that closes the answer at once.
+
+    Raises:
+        SignInNeeded, ModelBusy, ContextOverflow, ModelError: the API refused, or does not speak this API.
+        ModelCut: the connection broke, or fell silent, after the answer had begun.
+    """
     import httpx2
 
+    response = await wire.send(path, body)
     # The connection reads this when the body begins; no other place knows of two limits for one request.
     response.request.extensions["timeout"]["read"] = connection.idle
-    if not response.is_success:
-        raise failures.refused(response.status_code, response.headers, await _head(response), endpoint, now=time.time())
-    content_type = response.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "text/event-stream":
-        raise failures.not_the_api(content_type, endpoint)
-    reader, size = EventReader(), 0
     try:
+        await _check(response, endpoint)
+        reader, size = EventReader(), 0
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > REPLY_LIMIT:
@@ -82,6 +83,17 @@ async def read_pairs(
         raise ModelCut(
             f"The connection to the model API {endpoint.name!r} broke amid its reply.", hint="Try again."
         ) from error
+    finally:
+        await response.aclose()
+
+
+async def _check(response: httpx2.Response, endpoint: Endpoint) -> None:
+    if not response.is_success:
+        body = await _head(response)
+        raise failures.refused(response.status_code, response.headers, body, endpoint, now=time.time())
+    content_type = response.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "text/event-stream":
+        raise failures.not_the_api(content_type, endpoint)
 
 
 async def _head(response: httpx2.Response) -> bytes:

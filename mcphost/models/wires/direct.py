@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
 
 from mcphost.models import failures
 from mcphost.models.endpoints import Endpoint
-from mcphost.models.sse import Pair
-from mcphost.models.wires import Connection, read_pairs
+from mcphost.models.wires import Connection
 
 ANTHROPIC_VERSION = "2026-10-21"
 
@@ -20,7 +18,6 @@ ANTHROPIC_VERSION = "2026-10-21"
 class DirectWire:
     def __init__(self, endpoint: Endpoint, connection: Connection) -> None:
         self._endpoint = endpoint
-        self._connection = connection
         self._url = endpoint.base_url.rstrip("/")
         secure = self._url.startswith("https:")
         self._client = httpx2.AsyncClient(
@@ -31,19 +28,13 @@ class DirectWire:
             follow_redirects=False,
         )
 
-    async def pairs(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Pair, None]:
+    async def send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        request = self._client.build_request("POST", self._url + path, content=content)
         try:
-            response = await self._client.send(request, stream=True)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            request = self._client.build_request("POST", self._url + path, content=content)
+            return await self._client.send(request, stream=True)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise failures.unreachable(error, self._endpoint) from error
-        try:
-            async with aclosing(read_pairs(response, self._endpoint, self._connection)) as pairs:
-                async for pair in pairs:
-                    yield pair
-        finally:
-            await response.aclose()
 
     async def aclose(self) -> None:
         await self._client.aclose()

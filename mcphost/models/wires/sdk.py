@@ -6,8 +6,7 @@ silent, and its redirects would carry the conversation to another host.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,7 @@ import httpx2
 
 from mcphost.models import failures
 from mcphost.models.endpoints import Endpoint
-from mcphost.models.sse import Pair
-from mcphost.models.wires import Connection, read_pairs
+from mcphost.models.wires import Connection
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -32,16 +30,7 @@ class SdkWire:
         self._endpoint = endpoint
         self._connection = connection
 
-    async def pairs(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Pair, None]:
-        response = await self._send(path, body)
-        try:
-            async with aclosing(read_pairs(response, self._endpoint, self._connection)) as pairs:
-                async for pair in pairs:
-                    yield pair
-        finally:
-            await response.aclose()
-
-    async def _send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
+    async def send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         try:
             response: httpx2.Response = await self._client.post(
                 path,
