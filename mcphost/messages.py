@@ -1,13 +1,13 @@
 """The conversation as values.
 
 Law 6: content travels unchanged. A `Block` is an MCP content block as the wire JSON it came as, unknown keys and kinds
-included; only the envelopes here are ours. All values are frozen, and `to_json` writes each of them.
+included; only the envelopes here are ours. All values are frozen; `to_json` writes each of them, `from_json` reads it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
@@ -170,5 +170,64 @@ def to_json(value: Any) -> Any:
     return value
 
 
+def from_json(body: Mapping[str, Any]) -> Any:
+    """The value of this module that `to_json` wrote as `body`: `from_json(to_json(value)) == value`.
+
+    Raises:
+        ValueError: it is none of ours.
+    """
+    read = _READERS.get(body.get("type", ""))
+    if read is None:
+        raise ValueError(f"no value of a conversation: {body.get('type')!r}")
+    try:
+        return read(**{key: value for key, value in body.items() if key != "type"})
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"no {body['type']}: {error}") from error
+
+
 def _snake(name: str) -> str:
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
+def _optional(body: Mapping[str, Any] | None) -> Any:
+    return None if body is None else from_json(body)
+
+
+def _tool_result(*, content: Sequence[Block], origin: Mapping[str, Any] | None, **rest: Any) -> ToolResult:
+    return ToolResult(content=tuple(content), origin=_optional(origin), **rest)
+
+
+def _user_message(*, content: Sequence[Block], **rest: Any) -> UserMessage:
+    return UserMessage(content=tuple(content), **rest)
+
+
+def _tools_changed(*, added: Sequence[Mapping[str, Any]], removed: Sequence[str]) -> ToolsChanged:
+    return ToolsChanged(tuple(map(from_json, added)), tuple(removed))
+
+
+def _native(*, items: Sequence[Mapping[str, Any]], **rest: Any) -> Native:
+    return Native(items=tuple(items), **rest)
+
+
+def _assistant_message(
+    *, content: Sequence[Mapping[str, Any]], usage: Mapping[str, Any], native: Mapping[str, Any] | None, **rest: Any
+) -> AssistantMessage:
+    return AssistantMessage(
+        content=tuple(map(from_json, content)), usage=from_json(usage), native=_optional(native), **rest
+    )
+
+
+_READERS: Mapping[str, Callable[..., Any]] = {
+    "tool_definition": ToolDefinition,
+    "text": Text,
+    "reasoning": Reasoning,
+    "tool_call": ToolCall,
+    "origin": Origin,
+    "tool_result": _tool_result,
+    "user_message": _user_message,
+    "notice": Notice,
+    "tools_changed": _tools_changed,
+    "usage": Usage,
+    "native": _native,
+    "assistant_message": _assistant_message,
+}
