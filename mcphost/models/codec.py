@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,6 +170,17 @@ def encodable_json(value: Any) -> Any:
     return value if (clean := encodable(written)) == written else json.loads(clean)
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+# NaN and infinities are no JSON, though Python reads and writes them.
+_STRICT = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+
+
 # -- replies -----------------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +191,7 @@ def read_event(data: str) -> dict[str, Any]:
         ModelError: it is none.
     """
     try:
-        value = json.loads(data)
+        value = _STRICT.decode(data)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -232,16 +244,12 @@ def fit_name(name: Any) -> str:
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
-    """`text` as a JSON object; None: it is none. NaN and infinities are no JSON."""
+    """`text` as a JSON object; None: it is none."""
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = _STRICT.decode(text)
         return encodable_json(value) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
         return None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def runnable(stop: Stop, calls: Iterable[ToolCall]) -> Stop:

@@ -286,6 +286,7 @@ def test_arguments_come_back_under_the_tools_own_keys(api: str) -> None:
         ("[1]", None),
         ('"text"', None),
         ('{"a": NaN}', None),
+        ('{"a": 1e999}', None),
         ("[" * 100_000, None),
     ],
 )

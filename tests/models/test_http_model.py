@@ -22,7 +22,7 @@ from mcphost.models.http_model import AnthropicModel, ChatModel, HttpModel, Resp
 from mcphost.models.retries import Retries
 from mcphost.models.wires import Connection
 from mcphost.models.wires.sdk import official_client
-from tests.models.conversation import ADD, APIS, ask, behind, endpoint, pieces, request, result
+from tests.models.conversation import ADD, APIS, QUICK, ask, behind, endpoint, pieces, request, result
 from tests.providers.fake import KEY, FakeApi
 from tests.providers.script import Call, Json, Reply, Say, Scripted, Silence, Status, Think, reply
 
@@ -330,7 +330,7 @@ async def test_an_embedders_client_follows_no_redirect_and_retries_nothing() -> 
         fake.script(Status(307, {"location": f"{capture.openai_url}/chat/completions"}), Status(500), "hello")
         http = httpx2.AsyncClient(follow_redirects=True)
         client = AsyncOpenAI(api_key=KEY, base_url=fake.openai_url, http_client=http, max_retries=5)
-        asked = ChatModel("x", client=client)
+        asked = ChatModel("x", client=client, retries=QUICK)
         with pytest.raises(ModelError, match="redirects"):
             await ask(asked, request("hi"))
         assert capture.requests == []

@@ -40,6 +40,10 @@ class Connection:
 
         return httpx2.Timeout(self.first_byte, connect=self.connect)
 
+    def verify(self, url: str) -> ssl.SSLContext | bool:
+        """What httpx2 is to verify with: a context takes long to build, and plain http uses none."""
+        return False if url.startswith("http:") else self.tls or True
+
 
 class Wire(Protocol):
     async def send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:

@@ -19,10 +19,9 @@ class DirectWire:
     def __init__(self, endpoint: Endpoint, connection: Connection) -> None:
         self._endpoint = endpoint
         self._url = endpoint.base_url.rstrip("/")
-        secure = self._url.startswith("https:")
         self._client = httpx2.AsyncClient(
             headers=_headers(endpoint),
-            verify=(connection.tls or True) if secure else False,  # a context takes long to build, and none is used
+            verify=connection.verify(self._url),
             timeout=connection.timeout,
             trust_env=False,
             follow_redirects=False,
