@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mcphost import commands
 from mcphost.approvals import Mode, Policy
-from mcphost.config.schema import Config
+from mcphost.config.schema import CallOrigin, Config
 from mcphost.host import Host
 from mcphost.plugins import Registry
 from mcphost.questions import Frontend
@@ -35,6 +35,7 @@ def host(
     environ: Mapping[str, str],
     mode: Mode = "ask",
     yolo: bool = False,
+    origin: CallOrigin = "chat",
     system: str = "",
     spill: Path | None = None,
     processes: Mapping[str, Process] | None = None,
@@ -44,7 +45,7 @@ def host(
     return Host(
         config,
         frontend=frontend,
-        policy=Policy(config.rules, default=config.default, mode=mode, yolo=yolo),
+        policy=Policy(config.rules, default=config.default, mode=mode, yolo=yolo, origin=origin),
         system=system,
         spill=spill,
         environ=environ,

@@ -234,6 +234,7 @@ class Chat:
             model=lambda: self.model,
             models=host.configured_models(),
             servers=host.config.servers,
+            sampling=policy.sampling,
             show=self._show,
         )
 

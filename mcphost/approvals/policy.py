@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
-from mcphost.config.schema import Decision, Rule
+from mcphost.approvals.conditions import fits
+from mcphost.config.schema import CallOrigin, Decision, Rule
 from mcphost.tools import Tool
 
-# "ask": what no rule allows is asked about; "read-only": nothing runs but what only reads; "auto": nobody is asked.
-Mode: TypeAlias = Literal["ask", "read-only", "auto"]
+# "ask": what no rule allows is asked about; "read-only": nothing runs but what only reads; "plan": nothing runs;
+# "auto": nobody is asked.
+Mode: TypeAlias = Literal["ask", "read-only", "plan", "auto"]
 
 ANY_SERVER = "*"
 
@@ -34,15 +36,23 @@ class Policy:
     """Judges calls by rules. It knows nothing of people: what they answer is the Gate's to remember.
 
     `default` holds where no rule does. `yolo` allows everything but what a deny rule denies or `mode` forbids.
+    `origin` is where the calls come from that are judged.
     """
 
     def __init__(
-        self, rules: Sequence[Rule] = (), *, default: Decision = "ask", mode: Mode = "ask", yolo: bool = False
+        self,
+        rules: Sequence[Rule] = (),
+        *,
+        default: Decision = "ask",
+        mode: Mode = "ask",
+        yolo: bool = False,
+        origin: CallOrigin = "chat",
     ) -> None:
         self.rules = tuple(rules)
         self.default: Decision = default
         self.mode: Mode = mode
         self.yolo = yolo
+        self.origin: CallOrigin = origin
         self._first_pins: dict[tuple[str, str], str] = {}
         self._in_first_listing: set[tuple[str, str]] = set()
 
@@ -60,33 +70,58 @@ class Policy:
 
     def judge(self, tool: Tool, arguments: Mapping[str, Any]) -> Judgement:
         """Whether `tool` may run with `arguments`, by the rules and the mode alone."""
-        matching = [rule for rule in self.rules if _matches(rule, tool, arguments)]
+        matching = self.matching(tool, arguments)
         denying, asking, allowing = (_first(matching, decision) for decision in ("deny", "ask", "allow"))
         if denying:
             return Judgement("deny", _told(denying), denying)
-        if self.mode == "read-only" and not tool.read_only:
+        if self.mode == "plan":
+            return Judgement("deny", "plan mode: nothing runs; say what you would call, and with which arguments")
+        if self.mode == "read-only" and not (tool.read_only and self._as_first_seen(tool)):
             return Judgement("deny", "read-only mode: nobody you trust says that this tool only reads")
         if self.yolo:
             return Judgement("allow", "--yolo allows whatever no rule denies")
         if asking:
             return self._ask(_told(asking), asking)
         if self.mode == "read-only":
-            return Judgement("allow", "read-only mode: it only reads, by the word of a server you trust")
+            whose = "your own word" if tool.reads else "the word of a server you trust"
+            return Judgement("allow", f"read-only mode: it only reads, by {whose}")
         if allowing:
             return self._allow(tool, [rule for rule in matching if rule.decision == "allow"])
         if self.default == "ask":
             return self._ask("no rule allows it")
         return Judgement(self.default, f"no rule is about it, and the default is {self.default}")
 
+    def matching(self, tool: Tool, arguments: Mapping[str, Any]) -> list[Rule]:
+        """The rules that are about this call, in the order they were given."""
+        return [
+            rule for rule in self.rules if self._names(rule, tool.server, tool.tool) and fits(rule, tool, arguments)
+        ]
+
     def hides(self, server: str, tool: str) -> bool:
         """Whether a rule denies this tool whatever its arguments, so that a model need not hear of it."""
         return any(
-            rule.decision == "deny" and rule.arguments is None and _names(rule, server, tool) for rule in self.rules
+            rule.decision == "deny" and not rule.conditional and self._names(rule, server, tool) for rule in self.rules
         )
+
+    def sampling(self, server: str, configured: Decision) -> Decision:
+        """Whether a server may have the model answer something: the strictest word of the configuration and rules."""
+        about = [rule for rule in self.rules if rule.origin == "sampling" and rule.server in (ANY_SERVER, server)]
+        said: list[Decision] = [configured, *(rule.decision for rule in about)]
+        if configured == "ask" and any(rule.decision == "allow" for rule in about):
+            said.remove(configured)
+        return next(decision for decision in ("deny", "ask", "allow") if decision in said)
+
+    def _names(self, rule: Rule, server: str, tool: str) -> bool:
+        return (
+            rule.server in (ANY_SERVER, server) and rule.origin in (None, self.origin) and fnmatchcase(tool, rule.tool)
+        )
+
+    def _as_first_seen(self, tool: Tool) -> bool:
+        return self._first_pins.get((tool.server, tool.tool), tool.pin) == tool.pin
 
     def _allow(self, tool: Tool, rules: Sequence[Rule]) -> Judgement:
         pair = (tool.server, tool.tool)
-        if self._first_pins.get(pair, tool.pin) != tool.pin:
+        if not self._as_first_seen(tool):
             return self._ask(f"{_told(rules[0])}, but the tool has changed since", rules[0])
         for rule in rules:
             if pair in self._in_first_listing or (rule.server, rule.tool) == pair:
@@ -97,26 +132,6 @@ class Policy:
         if self.mode == "auto":
             return Judgement("deny", f"{why}, and auto mode asks nobody", rule, unasked=True)
         return Judgement("ask", why, rule)
-
-
-def _matches(rule: Rule, tool: Tool, arguments: Mapping[str, Any]) -> bool:
-    if not _names(rule, tool.server, tool.tool):
-        return False
-    wanted = rule.arguments or {}
-    return all(key in arguments and _equal(value, arguments[key]) for key, value in wanted.items())
-
-
-def _names(rule: Rule, server: str, tool: str) -> bool:
-    return rule.server in (ANY_SERVER, server) and fnmatchcase(tool, rule.tool)
-
-
-def _equal(left: Any, right: Any) -> bool:
-    """Equality of JSON values: unlike Python's, true is not 1."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return len(left) == len(right) and all(map(_equal, left, right))
-    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
 def _first(rules: Iterable[Rule], decision: Decision) -> Rule | None:

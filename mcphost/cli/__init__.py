@@ -19,6 +19,7 @@ COMMANDS = {
     "resources": ("mcphost.cli.look", "List resources, or read one."),
     "prompts": ("mcphost.cli.look", "List prompts, or fill one in."),
     "call": ("mcphost.cli.look", "Call one tool without a model."),
+    "policy": ("mcphost.cli.policy", "Explain and test the rules that decide which calls run."),
     "demo-server": ("mcphost.cli.demo", "Be the bundled demo MCP server, on stdio."),
 }
 

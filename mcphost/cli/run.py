@@ -50,11 +50,11 @@ class Wish:
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
 @click.option(
     "--mode",
-    type=click.Choice(["ask", "read-only", "auto"]),
+    type=click.Choice(["ask", "read-only", "plan", "auto"]),
     default="ask",
     envvar="MCPHOST_MODE",
     help="ask: what no rule decides is asked; read-only: only what you call read-only runs; "
-    "auto: rules decide, nothing is asked.  [default: ask]",
+    "plan: nothing runs, the model says what it would call; auto: rules decide, nothing is asked.  [default: ask]",
 )
 @click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
 @click.option(
@@ -141,6 +141,7 @@ def _run(started: Boot, task: str, system: str, wish: Wish) -> int:
         environ=started.environ,
         mode=wish.mode,
         yolo=wish.yolo,
+        origin="run",
         system=system,
         spill=started.paths.state / "results",
         processes=started.processes,

@@ -64,17 +64,19 @@ def boot(
         ConfigError: a file is wrong.
         UsageError: a flag is.
     """
-    environ = dict(os.environ)
-    paths = Paths.of_user()
-    config = configuration.load(list(configs), user=paths.config, environ=environ)
-    rules = tuple(_rules(allow, "allow")) + tuple(_rules(deny, "deny"))
+    config = _restrict(configured(configs, allow=allow, deny=deny), only)
     limits = replace(config.limits, max_steps=max_steps) if max_steps else config.limits
-    config = replace(_restrict(config, only), rules=(*rules, *config.rules), limits=limits, model=model or config.model)
-    reaper = Reaper()
-    started = Boot(config, paths, environ, reaper, {})
+    config = replace(config, limits=limits, model=model or config.model)
+    started = Boot(config, Paths.of_user(), dict(os.environ), Reaper(), {})
     if start:
         _spawn(started)
     return started
+
+
+def configured(configs: Sequence[Path], *, allow: Sequence[str] = (), deny: Sequence[str] = ()) -> Config:
+    """What the files say, and the rules of the command line. Raises as `boot`."""
+    config = configuration.load(list(configs), user=Paths.of_user().config, environ=os.environ)
+    return replace(config, rules=(*_rules(allow, "allow"), *_rules(deny, "deny"), *config.rules))
 
 
 def warm(model: Model | None) -> None:

@@ -1,12 +1,20 @@
-"""How a person names tools in a rule: `SERVER__TOOLGLOB`, split at the first `__`, case-sensitive."""
+"""How a person names tools in a rule (`SERVER__TOOLGLOB`, split at the first `__`, case-sensitive), and the regular
+expressions that a rule may hold."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mcphost.config.schema import Decision, Rule, Source
 from mcphost.errors import UsageError
 from mcphost.text import one_line
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
+
+_REGEX_BYTES = 1024 * 1024  # of a compiled expression
 
 
 def parse_pattern(text: str, decision: Decision, *, source: Source, bare_star: bool) -> Rule:
@@ -38,3 +46,20 @@ def parse_pattern(text: str, decision: Decision, *, source: Source, bare_star: b
             f"'{shown}': the server before '__' is a name, not a pattern", hint="Give one rule per server."
         )
     return Rule(server, tool, decision, source=source)
+
+
+@lru_cache(maxsize=256)
+def linear(regex: str) -> Validator:
+    """`regex` as what a whole text must match, in an engine whose time is linear in the text; `.` is any character.
+
+    Raises:
+        ValueError: it is none, or of a kind that such an engine cannot have.
+    """
+    import jsonschema_rs  # only who writes such rules pays for it
+
+    options = jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES)
+    try:
+        jsonschema_rs.validator_for({"pattern": regex}, offline=True, pattern_options=options)
+        return jsonschema_rs.validator_for({"pattern": rf"\A(?s:{regex})\z"}, offline=True, pattern_options=options)
+    except jsonschema_rs.ValidationError as error:
+        raise ValueError("no linear regular expression") from error

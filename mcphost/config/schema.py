@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 from mcphost.errors import ConfigError
 
 Decision: TypeAlias = Literal["allow", "ask", "deny"]
+# Where a call comes from: a person's chat, a script's run, or a server that has the model answer something.
+CallOrigin: TypeAlias = Literal["chat", "run", "sampling"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class ServerConfig:
 
     Exactly one of `command` (stdio) and `url` (http, sse) is set. `transport` "http" falls back to HTTP+SSE where the
     server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
+    `read_only` are globs of tools that the user says only read; `accepts` names servers whose results may go into this
+    one's arguments.
     """
 
     name: str
@@ -48,6 +52,8 @@ class ServerConfig:
     protocol: Literal["auto", "modern", "legacy"] = "auto"
     sampling: Decision = "ask"
     trust_annotations: bool = False
+    read_only: tuple[str, ...] = ()
+    accepts: tuple[str, ...] = ()
     instructions: bool = True
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
@@ -67,9 +73,28 @@ class EndpointConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Glob:
+    """What an argument's whole text must match: `*`, `?`, `[…]`, case-sensitive."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """What an argument's whole text must match, in a dialect whose matching takes linear time."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the policy. `tool` is a case-sensitive glob over the server's own tool names; `arguments` are values
-    that the call's top-level arguments must equal; `message` is what the model reads when the rule denies."""
+    """One rule of the policy, about the calls that fit all that it says.
+
+    `tool` is a case-sensitive glob over the server's own tool names. A key of `arguments` is a top-level argument, or,
+    from its `/` on, a JSON pointer into them; its value is what must stand there: a JSON value, a Glob or a Regex.
+    `annotations` are hints that a server must give whose annotations the user trusts. `message` is what the model reads
+    when the rule denies.
+    """
 
     server: str
     tool: str
@@ -77,6 +102,13 @@ class Rule:
     arguments: Mapping[str, Any] | None = None
     message: str | None = None
     source: Source = Source()
+    annotations: Mapping[str, bool] | None = None
+    origin: CallOrigin | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it depends on more than the tool's name."""
+        return self.arguments is not None or self.annotations is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from mcphost.config import checks
 from mcphost.config.jsonc import Node, fault
-from mcphost.config.schema import Decision, EndpointConfig, Rule, Source
+from mcphost.config.patterns import linear
+from mcphost.config.schema import CallOrigin, Decision, EndpointConfig, Glob, Regex, Rule, Source
 from mcphost.config.servers import read_headers
 from mcphost.config.variables import Expander
 from mcphost.errors import ConfigError
@@ -21,6 +22,9 @@ Reader: TypeAlias = Callable[[Node], Any]
 SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "servers")
 DECISIONS = ("allow", "ask", "deny")
 APIS = ("anthropic", "openai-responses", "openai-chat")
+ORIGINS = ("chat", "run", "sampling")
+HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+RULE = ("server", "tool", "arguments", "annotations", "origin", "decision", "message")
 
 
 def _seconds(node: Node) -> float:
@@ -29,6 +33,10 @@ def _seconds(node: Node) -> float:
 
 def _globs(node: Node) -> tuple[Node, ...]:
     return tuple(_texts(node))
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    return tuple(str(item.value) for item in _texts(node))
 
 
 # key in the file -> (field of Limits, reader)
@@ -47,6 +55,8 @@ SERVER: Mapping[str, tuple[str, Reader]] = {
     "protocol": ("protocol", lambda node: checks.choice(node, ("auto", "modern", "legacy"))),
     "sampling": ("sampling", lambda node: checks.choice(node, DECISIONS)),
     "trustAnnotations": ("trust_annotations", checks.flag),
+    "readOnly": ("read_only", _names),
+    "accepts": ("accepts", _names),
     "allow": ("allow", _globs),
     "deny": ("deny", _globs),
     "instructions": ("instructions", checks.flag),
@@ -79,7 +89,9 @@ class Settings:
         """A line for each thing that lets more happen, or sends more elsewhere, than without this file."""
         for rule in (*self.rules, *(rule for server in self.servers.values() for rule in server.rules)):
             if rule.decision == "allow":
-                condition = " with certain arguments" if rule.arguments else ""
+                condition = (
+                    " with certain arguments" if rule.arguments else " with certain annotations" * rule.conditional
+                )
                 yield f"{rule.source} allows {rule.server}__{rule.tool}{condition}"
         for endpoint in self.endpoints.values():
             if isinstance(endpoint, ConfigError):
@@ -94,6 +106,10 @@ class Settings:
                 yield f"{server.node.source} lets {name} ask the model without a question to you"
             if server.fields.get("trust_annotations"):
                 yield f"{server.node.source} trusts what {name} says about its own tools"
+            if globs := server.fields.get("read_only"):
+                yield f"{server.node.source} says that these tools of {name} only read: {', '.join(globs)}"
+            if others := server.fields.get("accepts"):
+                yield f"{server.node.source} lets what comes from {', '.join(others)} flow to {name} unasked"
 
 
 def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
@@ -149,19 +165,53 @@ def _default(node: Node) -> tuple[Decision, Source]:
 
 
 def _rule(node: Node) -> Rule:
-    entries = checks.members_of(node, ("server", "tool", "arguments", "decision", "message"))
+    entries = checks.members_of(node, RULE)
     server = checks.filled(checks.required(node, entries, "server", "a server's name"))
     if set(server) & set("*?"):
         raise checks.wrong(entries["server"], "the name of one server, not a pattern")
-    arguments = checks.optional(entries, "arguments", checks.members)
     return Rule(
         server,
         checks.filled(checks.required(node, entries, "tool", 'a tool\'s name or a pattern such as "read_*"')),
         _decision(checks.required(node, entries, "decision", f"one of {', '.join(DECISIONS)}")),
-        arguments={key: value.plain() for key, value in arguments.items()} if arguments else None,
+        arguments=checks.optional(entries, "arguments", _conditions) or None,
         message=checks.optional(entries, "message", checks.filled),
         source=node.source,
+        annotations=checks.optional(entries, "annotations", _hints) or None,
+        origin=cast("CallOrigin | None", checks.optional(entries, "origin", lambda at: checks.choice(at, ORIGINS))),
     )
+
+
+def _conditions(node: Node) -> dict[str, Any]:
+    return {key: _condition(value) for key, value in checks.members(node).items()}
+
+
+def _condition(node: Node) -> Any:
+    """A JSON value that must be equal, or an object whose one key says otherwise."""
+    if not isinstance(node.value, dict) or len(node.value) != 1:
+        return node.plain()
+    [(kind, inner)] = node.value.items()
+    match kind:
+        case "equals":
+            return inner.plain()
+        case "glob":
+            return Glob(checks.filled(inner))
+        case "regex":
+            return Regex(_regex(inner))
+        case _:
+            return node.plain()
+
+
+def _regex(node: Node) -> str:
+    try:
+        linear(checks.filled(node))
+    except ValueError:
+        hint = "Lookahead, lookbehind and back references are not in it, because they can take for ever."
+        raise fault(node, "found no regular expression of the linear kind", hint=hint) from None
+    return str(node.value)
+
+
+def _hints(node: Node) -> dict[str, bool]:
+    return {name: checks.flag(value) for name, value in checks.members_of(node, HINTS).items()}
 
 
 def _endpoint(name: str, node: Node, expander: Expander) -> EndpointConfig | ConfigError:

@@ -21,6 +21,7 @@ class Requests:
 
     `model` gives the chat's model of the moment; `models` opens others by name, where a server's hint names one.
     `servers` says what each server may ask; one that is not in it, held by an embedder in this process, is asked about.
+    `sampling` has the last word on it, given the server and what its configuration says.
     `clock` is in seconds and never runs backwards.
     """
 
@@ -31,10 +32,12 @@ class Requests:
         show: Show,
         model: Callable[[], Model],
         servers: Mapping[str, ServerConfig],
+        sampling: Callable[[str, Decision], Decision] = lambda server, configured: configured,
         models: Mapping[str, Callable[[], Model]] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._servers = servers
+        self._sampling = sampling
         self._model = model
         self._models = models
         self._sampler = Sampler(frontend, show, choose=self._choose, decision=self._decision, clock=clock)
@@ -64,7 +67,7 @@ class Requests:
 
     def _decision(self, server: str) -> Decision:
         config = self._servers.get(server)
-        return config.sampling if config else "ask"
+        return self._sampling(server, config.sampling if config else "ask")
 
     def _is_local(self, server: str) -> bool:
         config = self._servers.get(server)

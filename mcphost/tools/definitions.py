@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
 
 from mcphost import text
+from mcphost.config.schema import ServerConfig
 from mcphost.messages import ToolDefinition
 from mcphost.servers.wire import WireTool
 
@@ -33,7 +35,7 @@ class Tool:
     """Something a model may call. `name` is for the model; `server` and `tool` go on the wire and are what rules see.
 
     `pin` is the SHA-256 of the whole definition: a consent holds for it and for nothing else. `trusted`: the user
-    believes this server's annotations.
+    believes this server's annotations; `reads`: the user says that this tool only reads.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Tool:
     definition: WireTool
     pin: str
     trusted: bool = False
+    reads: bool = False
     _told: ToolDefinition = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -49,9 +52,16 @@ class Tool:
         schema = _safe_json(self.definition["inputSchema"])
         object.__setattr__(self, "_told", ToolDefinition(self.name, _capped(text.safe(described)), schema))
 
+    @classmethod
+    def of(cls, name: str, server: str, config: ServerConfig | None, definition: WireTool, pin: str) -> Tool:
+        """The tool as the user's word on its server (`config`) makes it; None: a server that no file configures."""
+        trusted, globs = (config.trust_annotations, config.read_only) if config else (False, ())
+        reads = any(fnmatchcase(definition["name"], glob) for glob in globs)
+        return cls(name, server, definition["name"], definition, pin, trusted, reads)
+
     @property
     def read_only(self) -> bool:
-        return self._trusted_hint("readOnlyHint")
+        return self.reads or self._trusted_hint("readOnlyHint")
 
     @property
     def idempotent(self) -> bool:

@@ -49,10 +49,10 @@ class _Listing:
 
     server: str
     tools: tuple[WireTool, ...]
-    trusted: bool
+    config: ServerConfig | None
 
     def same(self, other: _Listing) -> bool:
-        return (self.server, self.trusted) == (other.server, other.trusted) and self.tools is other.tools
+        return self.server == other.server and self.config is other.config and self.tools is other.tools
 
 
 class Toolbox:
@@ -87,7 +87,7 @@ class Toolbox:
         The same object until a server comes, goes or lists again.
         """
         listings = [
-            _Listing(server.name, server.tools, server.config is not None and server.config.trust_annotations)
+            _Listing(server.name, server.tools, server.config)
             for server in sorted(self._servers(), key=lambda server: server.name)
             if server.state == "ready"
         ]
@@ -166,7 +166,7 @@ class Toolbox:
         return server
 
     def _sorted_out(self, listings: Sequence[_Listing]) -> tuple[Mapping[str, Tool], tuple[str, ...]]:
-        found: dict[Pair, tuple[WireTool, str, bool]] = {}
+        found: dict[Pair, tuple[_Listing, WireTool, str]] = {}
         left_out = []
         for listing in listings:
             for definition in listing.tools:
@@ -176,14 +176,14 @@ class Toolbox:
                     if pair in found:
                         raise Hopeless("its server lists another tool of this name")
                     if not self._hidden(*pair):
-                        found[pair] = (definition, pin, listing.trusted)
+                        found[pair] = (listing, definition, pin)
                 except Hopeless as why:
                     left_out.append(f"{one_line('__'.join(pair), 100)} is left out: {why}")
         names = model_names(found)
         tools = {}
         for pair in sorted(found):
-            definition, pin, trusted = found[pair]
-            tools[names[pair]] = Tool(names[pair], *pair, definition, pin, trusted)
+            listing, definition, pin = found[pair]
+            tools[names[pair]] = Tool.of(names[pair], listing.server, listing.config, definition, pin)
         return MappingProxyType(tools), tuple(left_out)
 
 

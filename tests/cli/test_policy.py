@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcphost.approvals import Policy
+from mcphost.cli.policy import policy
+from mcphost.config.schema import Glob, Rule
+from mcphost.tools import Tool
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = tmp_path / "c.json"
+    file.write_text(
+        """{"mcpServers": {"git": {"command": "/no/such/program"}}, "mcphost": {"approvals": {"rules": [
+{"server": "git", "tool": "git_*", "decision": "allow"},
+{"server": "git", "tool": "*", "arguments": {"path": {"glob": "/etc/*"}}, "decision": "deny"}]}}}"""
+    )
+    return file
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(policy, list(map(str, arguments)), standalone_mode=False)
+
+
+def test_explain_names_verdict_rule_file_and_line(config: Path) -> None:
+    said = run("explain", "-C", config, "git__git_log", '{"max_count": 5}').output
+    assert said == f"allow: a rule allows git__git_* ({config}:2)\n"
+    said = run("explain", "-C", config, "git__git_log", '{"path": "/tmp/../etc/passwd"}').output
+    assert said.startswith(f"deny: a rule denies git__* ({config}:3)\n")
+    assert f"also about this call: allow git__git_* ({config}:2)" in said
+    assert run("explain", "-C", config, "git__push").output == "ask: no rule allows it\n"
+    found = json.loads(run("explain", "-C", config, "--json", "git__git_log").output)
+    assert found == {
+        "decision": "allow",
+        "why": f"a rule allows git__git_* ({config}:2)",
+        "rule": "git__git_*",
+        "file": str(config),
+        "line": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("gti__log",), 'did you mean "git"'),
+        (("git",), "no SERVER__TOOL"),
+        (("git__x", "["), "no JSON"),
+        (("git__x", "[]"), "no JSON object"),
+    ],
+)
+def test_explain_says_what_it_did_not_understand(config: Path, arguments: tuple[str, ...], said: str) -> None:
+    assert said in str(run("explain", "-C", config, *arguments).exception)
+
+
+def test_a_table_of_cases_is_tested(config: Path, tmp_path: Path) -> None:
+    cases = tmp_path / "cases.json"
+    cases.write_text(
+        """[{"call": "git__git_log", "expect": "allow"},
+{"call": "git__git_log", "arguments": {"path": "/etc/x"}, "expect": "deny"},
+{"call": "git__push", "mode": "auto", "origin": "run", "expect": "deny"}]"""
+    )
+    passed = run("test", "-C", config, cases)
+    assert (passed.return_value, passed.output) == (0, "3 of 3 cases are as expected.\n")
+    cases.write_text('[\n{"call": "git__push", "expect": "allow"}]')
+    failed = run("test", "-C", config, cases)
+    assert failed.return_value == 1
+    assert f"{cases}:2: git__push {{}}: expected allow, got ask: no rule allows it" in failed.output
+    cases.write_text('[{"call": "git__push"}]')
+    assert '"expect" is missing' in str(run("test", "-C", config, cases).exception)
+    assert "no such file" in str(run("test", "-C", config, tmp_path / "none.json").exception)
+
+
+patterns: Any = st.sampled_from(["git_log", "git_*", "*", "push"])
+conditions: Any = st.sampled_from([None, {"path": Glob("/etc/*")}, {"path": "/tmp"}, {"/path": "/tmp"}])
+decisions: Any = st.sampled_from(["allow", "ask", "deny"])
+rules = st.lists(st.builds(Rule, st.just("git"), patterns, decisions, conditions), max_size=6)
+arguments = st.sampled_from([{}, {"path": "/etc/x"}, {"path": "/tmp"}, {"path": "/tmp/../etc/x"}])
+
+
+@given(rules, st.sampled_from(["git_log", "push"]), arguments)
+def test_explain_agrees_with_judge(given_rules: list[Rule], name: str, called: dict[str, Any]) -> None:
+    judged = Tool(f"git__{name}", "git", name, {"name": name, "inputSchema": {"type": "object"}}, "")
+    table = Policy(given_rules)
+    table.cover([judged])
+    found = table.judge(judged, called)
+    matching = table.matching(judged, called)
+    assert found.rule is None or found.rule in matching
+    strictest = next((one for one in ("deny", "ask", "allow") if one in {rule.decision for rule in matching}), "ask")
+    assert found.decision == strictest
