@@ -154,7 +154,7 @@ def test_the_end_names_the_option_that_would_have_let_calls_pass() -> None:
         Denied("3", "x", "ask", unasked=True, suggestion="we'ird__[*]"),
         Denied("4", "y", "rule"),
     )
-    Narrator(err).finish(Ending("", "answered", denied=denied))
+    Narrator(err).finish(Ending("done", "answered", denied=denied))
     assert err.getvalue() == (
         "! 3 calls were refused because nobody could be asked. "
         "To let such calls pass: --allow demo__add --allow 'we'\"'\"'ird__[*]'\n"

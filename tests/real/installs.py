@@ -79,8 +79,9 @@ def _venv() -> Path | InstallFailed:
 def _make_venv(folder: Path) -> None:
     python = str(folder / "bin" / "python")
     if shutil.which("uv"):
-        _run("uv", "venv", "--python", sys.executable, str(folder))
-        _run("uv", "pip", "install", "--python", python, *_PYTHON)
+        # --no-config: the constraints of this repository are not for servers of another age.
+        _run("uv", "--no-config", "venv", "--python", sys.executable, str(folder))
+        _run("uv", "--no-config", "pip", "install", "--python", python, *_PYTHON)
     else:
         _run(sys.executable, "-m", "venv", str(folder))
         _run(python, "-m", "pip", "install", "--quiet", *_PYTHON)
