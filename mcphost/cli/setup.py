@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +69,8 @@ def boot(
     config = replace(config, limits=limits, model=model or config.model)
     started = Boot(config, Paths.of_user(), dict(os.environ), Reaper(), {})
     if start:
-        _spawn(started)
+        for _ in spawn_each(started):
+            pass
     return started
 
 
@@ -77,6 +78,18 @@ def configured(configs: Sequence[Path], *, allow: Sequence[str] = (), deny: Sequ
     """What the files say, and the rules of the command line. Raises as `boot`."""
     config = configuration.load(list(configs), user=Paths.of_user().config, environ=os.environ)
     return replace(config, rules=(*_rules(allow, "allow"), *_rules(deny, "deny"), *config.rules))
+
+
+def spawn_each(boot: Boot) -> Iterator[None]:
+    """Spawn the next enabled stdio server at each step."""
+    for name, server in boot.config.servers.items():
+        if server.command is None or server.disabled:
+            continue
+        try:
+            boot.processes[name] = spawn(server, boot.environ, reaper=boot.reaper)
+        except McpHostError:
+            pass  # the pool tries once more, and keeps the reason as that server's state
+        yield
 
 
 def warm(model: Model | None) -> None:
@@ -148,13 +161,3 @@ def _restrict(config: Config, only: Sequence[str]) -> Config:
             raise UsageError(f"--server {name}: there is no such server; {known}")
     chosen = {name: replace(config.servers[name], required=True, disabled=False) for name in dict.fromkeys(only)}
     return replace(config, servers=chosen, failures={})
-
-
-def _spawn(boot: Boot) -> None:
-    for name, server in boot.config.servers.items():
-        if server.command is None or server.disabled:
-            continue
-        try:
-            boot.processes[name] = spawn(server, boot.environ, reaper=boot.reaper)
-        except McpHostError:
-            continue  # the pool tries once more, and keeps the reason as that server's state

@@ -18,16 +18,18 @@ from mcphost.text import one_line
 _MENTION = re.compile(r"(?<!\S)@(\S+)")
 
 
-async def interpret(chat: Chat, registry: Registry, line: str) -> str | Sequence[Message]:
-    """The text that a command answers, or the messages to send.
+async def interpret(
+    chat: Chat, registry: Registry, line: str, *, pasted: Sequence[range] = ()
+) -> str | Sequence[Message]:
+    """The text that a command answers, or the messages to send. `pasted` says where in `line` pasted text stands.
 
     Raises:
         UsageError: no such command, prompt, server or argument; says which is nearest.
         Leave: the person wants to leave.
         ServerError: the server did not deliver the prompt or resource.
     """
-    if not line.startswith("/"):
-        return [await _with_resources(chat, line)]
+    if not line.startswith("/") or _within(0, pasted):
+        return [await _with_resources(chat, line, pasted)]
     name, _, rest = line[1:].partition(" ")
     if name in registry.commands:
         return await registry.commands[name].run(chat, rest.strip())
@@ -90,16 +92,20 @@ def prompt_messages(messages: Sequence[PromptMessage]) -> list[Message]:
     return entered
 
 
-async def _with_resources(chat: Chat, line: str) -> UserMessage:
+async def _with_resources(chat: Chat, line: str, pasted: Sequence[range]) -> UserMessage:
     """`line`, followed by the resources that its `@server:uri` words name. Other `@` words are left alone."""
     blocks: list[Block] = [text_block(line)]
-    for mention in _MENTION.findall(line):
-        name, colon, uri = mention.partition(":")
-        if not colon or name not in chat.host.servers:
+    for mention in _MENTION.finditer(line):
+        name, colon, uri = mention[1].partition(":")
+        if not colon or name not in chat.host.servers or _within(mention.start(), pasted):
             continue
         contents = await _server(chat, name).read(uri.rstrip(".,;!?)"), caller=chat.requests)
         blocks += [{"type": "resource", "resource": dict(content)} for content in contents]
     return UserMessage(tuple(blocks))
+
+
+def _within(index: int, spans: Sequence[range]) -> bool:
+    return any(index in span for span in spans)
 
 
 def _server(chat: Chat, name: str) -> Server:

@@ -83,7 +83,7 @@ class Asker:
         if question.system:
             self._quote("system", safe(question.system))
         for message in question.messages:
-            self._quote(one_line(str(message.get("role"))), _content(message.get("content")))
+            self._quote(one_line(str(message.get("role"))), wording(message.get("content")))
         if question.tools:
             self._say(f"  with tools that run on the server: {one_line(', '.join(question.tools), 1000)}")
         key, _ = await self._choose("Let it? [y] yes  [n] no: ", "yn")
@@ -210,7 +210,8 @@ def _default(field: form.Field) -> str:
     return "" if field.default is None else f" [{one_line(exact(field.default))}]"
 
 
-def _content(content: Any) -> str:
+def wording(content: Any) -> str:
+    """The content of a sampling message as text: media as what they are, anything unknown exactly."""
     blocks = content if isinstance(content, list) else [content]
     return "\n".join(_block(block) for block in blocks)
 
