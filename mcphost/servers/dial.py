@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
+from mcphost.config.schema import Limits
 from mcphost.errors import ServerError, ServerUnavailable
+
+BUSY = (429, 500, 502, 503, 504)  # HTTP statuses of a server that may do better in a moment
+MAX_TRIES = 3  # of a handshake with a server that is busy
+FIRST_WAIT = 0.5  # seconds before the second try
 
 
 class ProbeUnanswered(ServerUnavailable):
@@ -23,15 +32,41 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """One way to try: over which transport, and with which handshake."""
+    """One way to try: over which transport, and with which handshake. `tries` counts those before it that were the same
+    and met a server too busy to answer."""
 
     transport: Literal["stdio", "http", "sse", "live"]
     mode: Literal["auto", "legacy"] = "auto"
+    tries: int = 0
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait before this try."""
+        return FIRST_WAIT * 4.0 ** (self.tries - 1) * random.uniform(0.8, 1.2) if self.tries else 0.0
 
     def after(self, failure: ServerError) -> Dial | None:
-        """What to try after `failure`, if anything."""
+        """What else to try after `failure`, if anything."""
         if isinstance(failure, ProbeUnanswered) and self.transport == "stdio":
             return replace(self, mode="legacy")
-        if self.transport == "http" and failure.detail.get("status") in (400, 404, 405):
+        status = failure.detail.get("status")
+        if self.transport == "http" and status in (400, 404, 405):
             return Dial("sse", "legacy")
+        if status in BUSY and self.tries < MAX_TRIES - 1:
+            return replace(self, tries=self.tries + 1)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to talk to one server. `connect`: seconds for the handshake; `probe`: of these, for the era probe;
+    `headers`: the transport mirrors `x-mcp-header` parameters."""
+
+    server: str
+    limits: Limits
+    mode: Literal["auto", "legacy"] = "auto"
+    connect: float = math.inf
+    probe: float = math.inf
+    timeout: float | None = None
+    sampling: bool = True
+    roots: Sequence[Path] = ()
+    headers: bool = False

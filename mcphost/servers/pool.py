@@ -175,7 +175,10 @@ class ServerPool:
         self._emit(Noticed(text=f"{server} {text}", level="warning"))
 
     def _emit(self, event: Event) -> None:
-        self._outbox.send_nowait(event)
+        try:
+            self._outbox.send_nowait(event)
+        except anyio.ClosedResourceError:  # the last words of a server that did not end in time
+            pass
 
     async def _own(self, server: Server) -> None:
         try:

@@ -5,7 +5,6 @@ Law: the owner task alone enters and leaves the connection; whatever the server 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,9 +13,10 @@ import anyio
 
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerRefused, ServerUnavailable
-from mcphost.events import Event, ResourceUpdated, ServerChanged, ServerListChanged, ServerLogged
-from mcphost.servers.dial import Dial
-from mcphost.servers.offer import Announced, Kind, Offer
+from mcphost.events import Event, ServerChanged
+from mcphost.servers.announcements import Announcements
+from mcphost.servers.dial import Dial, Settings
+from mcphost.servers.offer import Offer
 from mcphost.servers.restarts import Restarts
 from mcphost.servers.wire import (
     Caller,
@@ -29,15 +29,14 @@ from mcphost.servers.wire import (
     WireTemplate,
     WireTool,
 )
-from mcphost.text import one_line, safe
+from mcphost.text import one_line
 
 if TYPE_CHECKING:
-    from mcphost.servers.adapter.connection import Connection, Settings
+    from mcphost.servers.adapter.connection import Connection
     from mcphost.servers.adapter.links import Link
 
 State: TypeAlias = Literal["pending", "needs-auth", "ready", "restarting", "failed", "stopped", "disabled"]
 
-LOG_LIMIT = 4000  # characters of one log message
 LISTEN = 2.0  # seconds that the first listing waits for the change stream to open
 _UNSETTLED = ("pending", "restarting")
 
@@ -73,6 +72,7 @@ class Server:
         self._emit = emit
         self._roots = roots
         self._offer = Offer()
+        self._announcements = Announcements(name, self._offer, emit, self._end)
         self._link: Link | None = None
         self._connection: Connection | None = None
         self._ready_since: float | None = None
@@ -170,7 +170,7 @@ class Server:
     async def own(self) -> None:
         """Connect, serve, and start again after a loss, until `stop`. Run by the pool, in one task."""
         restarts = Restarts()
-        while True:
+        while not self._stopping.is_set():
             self._ready_since = None
             failure = await self._lifetime()
             if self._stopping.is_set():
@@ -180,9 +180,8 @@ class Server:
                 self._offer.clear()
                 self._become("needs-auth" if failure.detail.get("status") == 401 else "failed", _line(failure))
                 return
-            self._become(
-                "restarting", f"{_line(failure)}; starting again in {delay:.0f} s" if delay else _line(failure)
-            )
+            again = f"; starting again in {delay:.0f} s" if delay else ""
+            self._become("restarting", _line(failure) + again)
             with anyio.move_on_after(delay):
                 await self._stopping.wait()
         self._become("stopped")
@@ -196,24 +195,29 @@ class Server:
     async def _lifetime(self) -> ServerError:
         """One connection from its first attempt to its end; why it ended."""
         end = anyio.current_time() + self._limits.connect
-        dial: Dial | None = self._dial
+        dial = self._dial
         while True:
-            assert dial is not None
             failure = await self._serve(dial, end - anyio.current_time())
-            dial = dial.after(failure)
-            if dial is None or self._stopping.is_set():
+            again = None if self._ready_since is not None else dial.after(failure)
+            if again is None:
+                return failure
+            dial = again
+            with anyio.move_on_after(dial.wait):
+                await self._stopping.wait()
+            if self._stopping.is_set():
                 return failure
 
     async def _serve(self, dial: Dial, seconds: float) -> ServerError:
-        from mcphost.servers.adapter.connection import connect
+        from mcphost.servers.adapter.handshake import connect
 
         try:
             link = self._link = self._open_link(dial)
         except ServerError as failure:
             return failure
         try:
+            settings = self._settings(dial, seconds)
             with anyio.CancelScope() as self._attempt:
-                async with connect(link.transport, self._settings(dial, seconds), self, link.why) as connection:
+                async with connect(link.transport, settings, self._announcements, link.why) as connection:
                     self._dial = dial
                     link.on_forgotten(connection.ended)
                     await self._use(connection)
@@ -224,13 +228,11 @@ class Server:
         except ServerError as failure:
             return failure
         finally:
-            self.ended()
+            self._end()
             with anyio.CancelScope(shield=True):
                 await link.close()
 
     def _settings(self, dial: Dial, seconds: float) -> Settings:
-        from mcphost.servers.adapter.connection import Settings
-
         config = self.config
         return Settings(
             server=self.name,
@@ -257,7 +259,7 @@ class Server:
             await self._offer.load(connection)
             self._connection = connection
             self._remember(connection)
-            tasks.start_soon(self._offer.follow, connection, self._listed)
+            tasks.start_soon(self._offer.follow, connection, self._announcements.listed)
             await _first(connection.gone, self._stopping)
             tasks.cancel_scope.cancel()
 
@@ -281,6 +283,14 @@ class Server:
             raise ServerUnavailable(f"{self.name} is {self.state}{detail}", server=self.name)
         return self._connection
 
+    def _end(self) -> None:
+        """No more calls; the owner follows with the reason."""
+        if self._connection is not None and self._link is not None:
+            self._connection = None
+            self._renewing = self._link.forgotten
+            if not self._stopping.is_set():
+                self._enter("restarting", "the connection ended")
+
     def _become(self, state: State, detail: str = "") -> None:
         self._enter(state, detail)
         self._emit(
@@ -303,37 +313,6 @@ class Server:
             self._settled.set()
         elif self._settled.is_set():
             self._settled = anyio.Event()
-
-    # What the connection hears.
-
-    def ended(self) -> None:
-        """No more calls; the owner follows with the reason."""
-        if self._connection is not None and self._link is not None:
-            self._connection = None
-            self._renewing = self._link.forgotten
-            if not self._stopping.is_set():
-                self._enter("restarting", "the connection ended")
-
-    def changed(self, kind: Kind) -> None:
-        self._offer.announce("resources" if kind == "templates" else kind)
-
-    def updated(self, uri: str) -> None:
-        self._emit(ResourceUpdated(server=self.name, uri=uri))
-
-    def logged(self, params: Mapping[str, Any]) -> None:
-        data, logger = params.get("data"), params.get("logger")
-        text = data if isinstance(data, str) else json.dumps(data, default=str, ensure_ascii=False)
-        self._emit(
-            ServerLogged(
-                server=self.name,
-                level=one_line(str(params.get("level", "info")), 20),
-                text=safe(text[:LOG_LIMIT]),
-                logger=one_line(logger, 80) if isinstance(logger, str) else None,
-            )
-        )
-
-    def _listed(self, kind: Announced) -> None:
-        self._emit(ServerListChanged(server=self.name, kind=kind))
 
 
 def _line(failure: ServerError) -> str:

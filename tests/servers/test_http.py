@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
+from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
+from mcp.server.mcpserver import Elicit, MCPServer, Resolve
+from pydantic import BaseModel
 
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
@@ -128,6 +135,96 @@ async def test_401_means_that_sign_in_is_needed() -> None:
         assert server.state == "needs-auth"
         with pytest.raises(ServerUnavailable, match="needs-auth"):
             await server.call("work", {})
+
+
+async def test_401_in_the_midst_of_it_means_the_same() -> None:
+    expired = False
+
+    def fault(request: Request) -> bytes | None:
+        return http("401 Unauthorized") if expired else None
+
+    async with faulty(fault) as (server, _):
+        assert server.state == "ready"
+        expired = True
+        with pytest.raises(ServerUnavailable, match="web needs sign-in: HTTP 401"):
+            await server.call("work", {})
+        await server.ready()
+        assert "web needs sign-in" in server.detail
+        with pytest.raises(ServerUnavailable, match="web is needs-auth"):
+            await server.call("work", {})
+
+
+async def test_a_server_that_is_busy_for_a_moment_is_asked_again() -> None:
+    busy = iter([http("503 Service Unavailable")] * 2)
+    async with faulty(lambda request: next(busy, None)) as (server, _):
+        assert server.state == "ready"
+
+
+@dataclass(eq=False)
+class Named:
+    """A Caller that says its name."""
+
+    name: str
+
+    async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"action": "accept", "content": {"name": self.name}}
+
+    async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        raise AssertionError("nobody asks for that")
+
+
+class Answer(BaseModel):
+    name: str
+
+
+async def question() -> Elicit[Answer]:
+    return Elicit("Who are you?", Answer)
+
+
+def greeter() -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("greeter")
+
+    async def greet(answer: Annotated[ElicitationResult[Answer], Resolve(question)]) -> str:
+        """Greet whoever calls."""
+        return f"hello {answer.data.name}" if isinstance(answer, AcceptedElicitation) else "hello"
+
+    server.tool()(greet)
+    return server
+
+
+@pytest.mark.parametrize("protocol", ["legacy", "auto"])
+async def test_over_http_each_call_is_answered_by_its_own_caller(protocol: str) -> None:
+    app = greeter().streamable_http_app()
+    async with serving(app) as origin, connected(f"{origin}/mcp", protocol=protocol) as server:
+        callers = [Named(name) for name in ("Ada", "Bob", "Cyd")]
+        found = await asyncio.gather(*(server.call("greet", {}, caller=caller) for caller in callers))
+        assert [outcome.content[0]["text"] for outcome in found] == ["hello Ada", "hello Bob", "hello Cyd"]
+
+
+async def test_what_a_server_does_wrong_reaches_no_terminal() -> None:
+    """In a process of its own: pytest's log capture would hide it."""
+    script = """
+import asyncio, sys
+from tests.servers.serving import http
+from tests.servers.test_http import faulty, on_call
+
+async def main() -> None:
+    for answer in (http(body=b"{not json"), http("307 Temporary Redirect", location="http://127.0.0.2:9/x"), b""):
+        async with faulty(on_call(answer)) as (server, _):
+            try:
+                await server.call("work", {})
+            except Exception:
+                pass
+            else:
+                sys.exit("no error")
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2]
+    )
+    said, _ = await process.communicate()
+    assert (process.returncode, said.decode()) == (0, "")
 
 
 async def test_nobody_listening_is_one_clear_line() -> None:

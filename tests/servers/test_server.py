@@ -358,10 +358,20 @@ def serve(messages):
 )
 async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behaviour: str) -> None:
     config = python("old", LEGACY_SERVER + behaviour)
-    async with pool({"old": config}, limits=Limits(probe=0.5)) as running:
+    async with pool({"old": config}, limits=Limits(probe=0.3, connect=3)) as running:
         assert await running.settled(10)
         server = running.servers["old"]
         assert (server.state, server.era, len(server.tools)) == ("ready", "legacy", 1)
+
+
+async def test_a_server_that_starts_slowly_is_not_started_twice() -> None:
+    config = python("slow", "import time; time.sleep(0.6); from mcphost.demo.__main__ import main; main()")
+    seen = Seen()
+    async with pool({"slow": config}, limits=Limits(probe=0.2), show=seen) as running:
+        assert await running.settled(20)
+        server = running.servers["slow"]
+        assert server.state == "ready", server.detail
+        assert (await server.call("add", {"a": 1, "b": 2})).content[0]["text"] == "3"
 
 
 async def test_a_silent_server_fails_at_its_limit_and_says_so() -> None:

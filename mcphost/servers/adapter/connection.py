@@ -5,12 +5,7 @@ Law: above here stand wire JSON and our own errors; no type and no exception of 
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 import anyio
@@ -20,40 +15,21 @@ from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcphost.config.schema import Limits
+from mcphost import __version__
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
-from mcphost.servers.adapter import salvage
+from mcphost.servers.adapter import pages, salvage
 from mcphost.servers.adapter.edge import Edge, Transport, wire
-from mcphost.servers.adapter.errors import flatten, lost, translate
+from mcphost.servers.adapter.errors import lost, translate
 from mcphost.servers.adapter.output import OutputSchema
 from mcphost.servers.adapter.requests import OpenRequest, Requests
 from mcphost.servers.adapter.salvage import Kind
 from mcphost.servers.clock import Clock, ProgressReports
-from mcphost.servers.dial import Loss, ProbeUnanswered
+from mcphost.servers.dial import Loss, Settings
 from mcphost.servers.wire import Caller, CallOutcome, Progress, PromptMessage, ResourceContents
 
-MAX_PAGES = 100
-MAX_ITEMS = 2000
-DEAF = 3  # times the probe limit that `initialize` may take after a silent probe
 RELISTEN_MAX = 60.0  # seconds between two tries to open a dropped change stream, at most
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to talk to one server. `connect`: seconds for the handshake; `probe`: of these, for the era probe;
-    `headers`: the transport mirrors `x-mcp-header` parameters."""
-
-    server: str
-    limits: Limits
-    mode: Literal["auto", "legacy"] = "auto"
-    connect: float = math.inf
-    probe: float = math.inf
-    timeout: float | None = None
-    sampling: bool = True
-    roots: Sequence[Path] = ()
-    headers: bool = False
 
 
 class Listener(Protocol):
@@ -90,7 +66,7 @@ class Connection:
         return Client(
             cast(Any, edge),
             mode=self._settings.mode,
-            client_info=t.Implementation(name="mcphost", version=version("mcphost")),
+            client_info=t.Implementation(name="mcphost", version=__version__),
             sampling_callback=self._requests.sampling if sampling else None,
             sampling_capabilities=t.SamplingCapability(tools=t.SamplingToolsCapability()) if sampling else None,
             elicitation_callback=self._requests.elicitation,
@@ -129,8 +105,9 @@ class Connection:
     def probed(self, outcome: Literal["sent", "answered", "silent"]) -> None:
         self.probe = outcome
         if outcome == "silent":
-            deaf = anyio.current_time() + DEAF * self._settings.probe
-            self.connecting.deadline = min(self.connecting.deadline, deaf)
+            # Slow, and `initialize` on the same connection will do; or deaf since, and only a new process will.
+            now = anyio.current_time()
+            self.connecting.deadline = now + (self.connecting.deadline - now) / 2
 
     def changed(self, kind: Kind) -> None:
         self._listener.changed(kind)
@@ -142,22 +119,34 @@ class Connection:
         self._listener.logged(params)
 
     def ended(self) -> None:
+        self.leave()
+        self._requests.abandon()
+
+    def leave(self) -> None:
+        """Have the owner end this connection."""
         self.gone.set()
         self._listener.ended()
-        self._requests.abandon()
 
     # Verbs.
 
     async def listing(self, kind: Kind) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
         """Everything the server lists of `kind`, and a line for each piece that was left out."""
+        client = self.client
+        fetch: pages.Fetch = {
+            "tools": client.list_tools,
+            "resources": client.list_resources,
+            "templates": client.list_resource_templates,
+            "prompts": client.list_prompts,
+        }[kind]
         limit = self._settings.limits.listing
-        found, problems = await self._request(salvage.METHODS[kind], lambda _: self._pages(kind), Clock(limit, limit))
-        kept, repeated = salvage.unique(kind, found)
+        mirrored = self._settings.headers and self.era == "modern"
+        read = pages.read(kind, fetch, mirrored_headers=mirrored)
+        found, problems = await self._request(salvage.METHODS[kind], lambda _: read, Clock(limit, limit))
         if kind == "tools":
             self._outputs = {
-                tool["name"]: OutputSchema(tool["outputSchema"]) for tool in kept if "outputSchema" in tool
+                tool["name"]: OutputSchema(tool["outputSchema"]) for tool in found if "outputSchema" in tool
             }
-        return tuple(kept), (*problems, *repeated)
+        return found, problems
 
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
@@ -249,36 +238,6 @@ class Connection:
         declared: dict[Kind, Any] = {"tools": found.tools, "prompts": found.prompts, "resources": found.resources}
         return [kind for kind, capability in declared.items() if capability and capability.list_changed]
 
-    async def _pages(self, kind: Kind) -> tuple[list[dict[str, Any]], list[str]]:
-        client = self.client
-        fetch: Callable[..., Awaitable[t.Result]] = {
-            "tools": client.list_tools,
-            "resources": client.list_resources,
-            "templates": client.list_resource_templates,
-            "prompts": client.list_prompts,
-        }[kind]
-        found: list[dict[str, Any]] = []
-        problems: list[str] = []
-        cursor: str | None = None
-        seen: set[str] = set()
-        for _ in range(MAX_PAGES):
-            page = wire(await fetch(cursor=cursor))
-            kept, bad = salvage.items(kind, page.get(salvage.FIELDS[kind]), mirrored_headers=self._mirrors)
-            found += kept
-            problems += bad
-            cursor = page.get("nextCursor")
-            if cursor is None:
-                return found, problems
-            if len(found) >= MAX_ITEMS or cursor in seen or not isinstance(cursor, str):
-                break
-            seen.add(cursor)
-        problems.append(f"{kind}: list truncated after {len(found[:MAX_ITEMS])}")
-        return found[:MAX_ITEMS], problems
-
-    @property
-    def _mirrors(self) -> bool:
-        return self._settings.headers and self.era == "modern"
-
     async def _outcome(self, tool: str, result: Mapping[str, Any]) -> CallOutcome:
         is_error = result.get("isError") is True
         structured = result.get("structuredContent")
@@ -300,7 +259,10 @@ class Connection:
                 return await send(request)
             except Exception as error:
                 failure = error
-        raise await self._failure(what, request, failure) from failure
+        ours = await self._failure(what, request, failure)
+        if ours.detail.get("status") == 401:
+            self.leave()  # a new handshake will tell whether credentials are all that is missing
+        raise ours from failure
 
     async def _failure(self, what: str, request: OpenRequest, failure: Exception | None) -> ServerError:
         server = self._settings.server
@@ -314,53 +276,3 @@ class Connection:
             text = f"{server} needed an answer for {what} that was refused: {request.refusal.message}"
             return ServerRefused(text, server=server, rpc_code=request.refusal.code)
         return error
-
-
-@asynccontextmanager
-async def connect(
-    transport: Transport, settings: Settings, listener: Listener, why: Callable[[], Awaitable[Loss]]
-) -> AsyncIterator[Connection]:
-    """Shake hands over `transport` and stay connected inside; ends quietly however the transport ends.
-
-    Raises:
-        ServerError: there was no handshake, or the body raised one while the connection stood.
-        ProbeUnanswered: the era probe may be what silenced or killed the server.
-    """
-    connection = Connection(transport, settings, listener, why)
-    connection.connecting.deadline = anyio.current_time() + settings.connect
-    connected = False
-    failure: Exception | None = None
-    inside: Exception | None = None
-    try:
-        with connection.connecting:
-            async with connection.client:
-                connected = True
-                connection.connecting.deadline = math.inf
-                try:
-                    yield connection
-                except Exception as error:
-                    inside = None if connection.gone.is_set() else error
-    except Exception as error:  # what a dying transport throws at its owner
-        failure = error
-    if not connected:
-        raise await _refused(connection, settings, failure, why) from failure
-    if inside is not None:
-        raise next((error for error in flatten(inside) if isinstance(error, ServerError)), inside)
-
-
-async def _refused(
-    connection: Connection, settings: Settings, failure: Exception | None, why: Callable[[], Awaitable[Loss]]
-) -> ServerError:
-    """Why there was no handshake."""
-    server = settings.server
-    if failure is None:
-        error: ServerError = ServerTimeout(f"{server} did not answer the handshake in time", server=server)
-    else:
-        error = translate(failure, server, "the handshake")
-        if isinstance(error, ServerLost):
-            loss = await why()
-            text = f"{server} ended before it was ready: {loss.reason}"
-            error = ServerUnavailable(text, hint=loss.hint, server=server, **loss.detail)
-    if connection.probe in ("sent", "silent") and settings.mode == "auto":
-        return ProbeUnanswered(error.message, hint=error.hint, **error.detail)
-    return error

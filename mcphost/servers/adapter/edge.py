@@ -21,7 +21,7 @@ from mcp.shared.message import SessionMessage
 
 from mcphost.servers.adapter.errors import local_error
 from mcphost.servers.adapter.flood import Bucket
-from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, Kind, too_deep
+from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, MAX_ITEMS, Kind, too_deep
 from mcphost.text import encodable, one_line
 
 Incoming = ReadStream[SessionMessage | Exception]
@@ -281,7 +281,7 @@ def _listed(kind: Kind, result: dict[str, Any], modern: bool) -> dict[str, Any]:
     found = result.get(FIELDS[kind])
     if kind != "tools" or not isinstance(found, list):
         return {FIELDS[kind]: []}
-    named = [tool for tool in found if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+    named = [tool for tool in found[:MAX_ITEMS] if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
     return {"tools": [{"name": tool["name"], "inputSchema": _mirrored(tool, modern)} for tool in named]}
 
 

@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import version
 from typing import Any, cast
 
 import anyio
@@ -21,6 +20,7 @@ import mcp_types as t
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import ValidationError
 
+from mcphost import __version__
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.servers.adapter.edge import Transport
 from mcphost.servers.adapter.errors import Fault, local_error
@@ -34,6 +34,7 @@ GOODBYE = 2.0  # seconds for the DELETE of a session
 ERROR_BODY = 64 * 1024  # bytes of an error's body that are read
 SHOWN_BODY = 300  # characters of it that are shown
 REDIRECTS = 5
+MAX_SESSION = 1024  # characters of a session id
 STREAMS = 8  # event streams opened within WINDOW before reopening slows down, by half a second and ever more
 WINDOW = 30.0  # seconds; also the longest pause
 
@@ -78,6 +79,9 @@ class Guard(httpx2.AsyncBaseTransport):
 
     async def _received(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         response.headers.pop("set-cookie", None)  # what a server wants to remember belongs into its session
+        session = response.headers.get(_SESSION, "")
+        if not (len(session) <= MAX_SESSION and session.isascii() and session.isprintable()):
+            del response.headers[_SESSION]
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == _EVENTS and response.status_code < 400:
             response.stream = _Events(cast(httpx2.AsyncByteStream, response.stream), self)
@@ -120,7 +124,9 @@ class Guard(httpx2.AsyncBaseTransport):
             self.broken, self.forgotten = "forgot this session (HTTP 404)", True
             self.forget()
             return _fault(request, "cut", f"it {self.broken}")
-        if status != 401 and kind == _JSON and _is_rpc_error(body):
+        if status == 401:
+            self.broken = "wants credentials (HTTP 401)"
+        elif kind == _JSON and _is_rpc_error(body):
             return httpx2.Response(status, headers={"content-type": _JSON}, content=body, request=request)
         shown = "" if "html" in kind else one_line(body.decode(errors="replace"), SHOWN_BODY)
         message = f"HTTP {status} {response.reason_phrase}".rstrip() + (f": {shown}" if shown else "")
@@ -170,7 +176,7 @@ class HttpLink:
         self._guard = Guard(inner, config.url, limit=limits.message_bytes)
         self._client = httpx2.AsyncClient(
             transport=self._guard,
-            headers={"User-Agent": f"mcphost/{version('mcphost')}", **config.headers},
+            headers={"User-Agent": f"mcphost/{__version__}", **config.headers},
             # Answers take as long as the request's own clock allows.
             timeout=httpx2.Timeout(CONNECT, read=None, pool=None),
             trust_env=False,

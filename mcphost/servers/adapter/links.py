@@ -72,9 +72,12 @@ class StdioLink(_Lasting):
         with anyio.move_on_after(EXIT):
             await self._process.exited()
         code = self._process.returncode
+        reason = self._process.reason or "closed the connection"
+        words = self._process.stderr_tail.strip().splitlines()[-LAST_LINES:]
+        lines = [one_line(line, 300) for line in words]
         return Loss(
-            self._process.reason or "closed the connection",
-            hint=last_lines(self._process.stderr_tail),
+            f"{reason} ({lines[-1]})" if lines else reason,
+            hint="\n  ".join(["its last words on stderr:", *lines]) if len(lines) > 1 else None,
             detail={} if code is None else {"exit_code": code},
         )
 
@@ -97,9 +100,3 @@ class LiveLink(_Lasting):
 
     async def close(self) -> None:
         return None
-
-
-def last_lines(stderr: str) -> str | None:
-    """The last words of a server, made safe, as a hint."""
-    lines = [one_line(line, 300) for line in stderr.strip().splitlines()[-LAST_LINES:]]
-    return "\n  ".join(["its last words on stderr:", *lines]) if lines else None

@@ -41,6 +41,7 @@ _KEYS: Mapping[Kind, str] = {"tools": "name", "resources": "uri", "templates": "
 
 # Deeper schemas help nobody and break whoever walks them recursively.
 MAX_DEPTH = 64
+MAX_ITEMS = 2000  # of one kind from one server
 
 
 def items(kind: Kind, found: Any, *, mirrored_headers: bool) -> tuple[list[dict[str, Any]], list[str]]:

@@ -56,6 +56,7 @@ class _Connection:
         self._endpoint = endpoint
         self._receiving, self.received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         self.sending, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
+        self._posting: dict[t.RequestId, anyio.CancelScope] = {}
 
     async def read(self, events: AsyncIterator[httpx2.ServerSentEvent]) -> None:
         async with self._receiving:
@@ -70,9 +71,22 @@ class _Connection:
         async with self._sent:
             async for item in self._sent:
                 if isinstance(item.message, t.JSONRPCRequest):
-                    tasks.start_soon(self._post, item.message)
+                    tasks.start_soon(self._request, item.message)
                 else:
+                    self._give_up(item.message)
                     await self._post(item.message)  # in order before whatever follows
+
+    async def _request(self, message: t.JSONRPCRequest) -> None:
+        with anyio.CancelScope() as self._posting[message.id]:
+            await self._post(message)
+        del self._posting[message.id]
+
+    def _give_up(self, message: t.JSONRPCMessage) -> None:
+        """Let go of the POST of a request that is being cancelled: the server may never answer it."""
+        if isinstance(message, t.JSONRPCNotification) and message.method == "notifications/cancelled":
+            posting = self._posting.get((message.params or {}).get("requestId", ""))
+            if posting is not None:
+                posting.cancel()
 
     async def _post(self, message: t.JSONRPCMessage) -> None:
         body = message.model_dump(by_alias=True, mode="json", exclude_unset=True)

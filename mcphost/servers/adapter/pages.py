@@ -1,0 +1,49 @@
+"""A whole list out of its pages: every cursor followed, but none twice, and no list without an end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import mcp_types as t
+
+from mcphost.servers.adapter import salvage
+from mcphost.servers.adapter.edge import wire
+from mcphost.servers.adapter.salvage import FIELDS, MAX_ITEMS, Kind
+
+MAX_PAGES = 100
+
+Fetch: TypeAlias = Callable[..., Awaitable[t.Result]]
+
+
+async def read(
+    kind: Kind, fetch: Fetch, *, mirrored_headers: bool
+) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """The items of all pages that `fetch(cursor=)` gives, each name once, and a line for each that was left out."""
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    cursor: Any = None
+    seen: set[str] = set()
+    for _ in range(MAX_PAGES):
+        page = wire(await fetch(cursor=cursor))
+        listed: Any = page.get(FIELDS[kind])
+        room = MAX_ITEMS - len(found)
+        over = isinstance(listed, list) and len(listed) > room
+        kept, bad = salvage.items(kind, listed[:room] if over else listed, mirrored_headers=mirrored_headers)
+        found += kept
+        problems += bad
+        cursor = page.get("nextCursor")
+        if cursor is None and not over:
+            break
+        if over or not isinstance(cursor, str) or cursor in seen:
+            problems.append(_truncated(kind, found))
+            break
+        seen.add(cursor)
+    else:
+        problems.append(_truncated(kind, found))
+    unique, repeated = salvage.unique(kind, found)
+    return tuple(unique), (*problems, *repeated)
+
+
+def _truncated(kind: Kind, found: list[dict[str, Any]]) -> str:
+    return f"{kind}: list truncated after {len(found)}"
