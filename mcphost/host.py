@@ -6,6 +6,7 @@ door of its own: where no `environ` is given, a Host reads this process's enviro
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections import deque
@@ -14,7 +15,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import anyio
@@ -41,7 +41,7 @@ INSTRUCTIONS_CHARACTERS = 2048
 
 
 class Host:
-    """A pool of MCP servers and the chats that use it: an async context manager, left in the task that entered it.
+    """A pool of MCP servers and the chats that use it: an async context manager, which any task may enter or leave.
 
     Args:
         config: a file like `claude_desktop_config.json`, its parsed content, or a Config.
@@ -103,19 +103,30 @@ class Host:
         )
 
     async def __aenter__(self) -> Self:
-        await self.pool.__aenter__()
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closing = asyncio.Event()
+        self._owner = asyncio.create_task(self._own(opened), name="mcphost servers")
+        try:
+            await asyncio.wait([opened, self._owner], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self.__aexit__()
+            raise
+        if self._owner.done():
+            await self._owner
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        try:
-            with anyio.CancelScope(shield=True):
-                for model in self._models.values():
-                    await model.aclose()
-        finally:
-            caught = await self.pool.__aexit__(kind, error, traceback)
-        return caught
+    async def __aexit__(self, *error: object) -> None:
+        self._closing.set()
+        with anyio.CancelScope(shield=True):
+            await self._owner
+
+    async def _own(self, opened: asyncio.Future[None]) -> None:
+        """The one task that enters and leaves the pool, whichever tasks enter and leave the Host (law 9)."""
+        async with self.pool:
+            opened.set_result(None)
+            await self._closing.wait()
+            for model in self._models.values():
+                await model.aclose()
 
     @property
     def servers(self) -> Mapping[str, Server]:

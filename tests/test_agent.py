@@ -364,6 +364,32 @@ async def test_text_that_arrived_before_the_stream_broke_stays_in_the_conversati
         assert chat.conversation.messages[-1] == AssistantMessage((Text("half an ans"),), stop="cut")
 
 
+async def test_a_host_may_be_left_in_another_task_than_entered_it() -> None:
+    running = Host(Config(rules=(Rule("live", "*", "allow"),)), servers={"live": MCPServer("empty")}, environ={})
+    await asyncio.create_task(running.__aenter__())
+    await running.settled(10)
+    assert running.servers["live"].state == "ready"
+    await asyncio.create_task(running.__aexit__())
+    assert running.servers["live"].state == "stopped"
+
+
+async def test_cancelling_whoever_holds_a_host_stops_its_servers() -> None:
+    running = Host(Config(), servers={"live": MCPServer("empty")}, environ={})
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with running:
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert running.servers["live"].state == "stopped"
+
+
 def test_run_sync_needs_no_event_loop() -> None:
     reply = host(ScriptedModel([call("add", {"a": 2, "b": 3}), "It is 5."]), add).run_sync("2 + 3?")
     assert reply.text == "It is 5."
