@@ -68,11 +68,16 @@ ReplyStop: TypeAlias = Literal["answered", "limit", "cancelled", "cut", "refused
 
 @dataclass
 class Conversation:
-    """What a model has been told. `system` and `tools` never change once the first request has left (law 11)."""
+    """What a model has been told. `system` and `tools` never change once the first request has left (law 11).
+
+    The first `recorded` messages are the conversation of the run `run` in the journal.
+    """
 
     system: str
     tools: tuple[ToolDefinition, ...]
     messages: list[Message] = field(default_factory=list)
+    run: str | None = None
+    recorded: int = 0
 
     def known(self) -> dict[str, ToolDefinition]:
         """The tools that the model believes it has, by name."""
@@ -149,7 +154,8 @@ class Agent:
         Raises:
             ModelError, SignInNeeded: the model API failed; of the failed request only text that had arrived is left.
         """
-        run = Run(_mint(), chat, conversation.system, conversation.tools, tuple(conversation.messages))
+        opening = tuple(conversation.messages[conversation.recorded :])
+        run = Run(_mint(), chat, self.model.name, conversation.system, conversation.tools, opening, conversation.run)
         turn = _Turn(self, run.id, conversation)
         stop: ReplyStop | None = None
         await self.journal.begin(run)
@@ -160,6 +166,7 @@ class Agent:
         finally:
             with anyio.CancelScope(shield=True):
                 await self.journal.finish(run.id, stop or "failed")
+            conversation.run, conversation.recorded = run.id, len(conversation.messages)
         return turn.reply(stop)
 
 

@@ -4,6 +4,7 @@ McpHostError
 ├── UsageError            the caller asked for something that makes no sense
 │   ├── ConfigError       a configuration file is wrong
 │   └── Busy              a chat already has a turn running
+├── JournalError          the journal cannot be read or written
 ├── SignInNeeded          a server or a model API wants credentials that nobody gave
 ├── ServerError           a server's fault
 │   ├── ServerUnavailable it cannot be reached, or is not ready
@@ -64,6 +65,10 @@ class ConfigError(UsageError):
 
 class Busy(UsageError):
     code = "busy"
+
+
+class JournalError(McpHostError):
+    code = "journal_error"
 
 
 class SignInNeeded(McpHostError):

@@ -281,7 +281,7 @@ async def test_intents_precede_effects_and_the_fold_is_the_conversation() -> Non
         "intent model", "outcome AssistantMessage",
     ]  # fmt: skip
     assert chat.conversation is not None
-    assert await journal.fold(journal.run) == tuple(chat.conversation.messages)
+    assert (await journal.fold(journal.run)).messages == tuple(chat.conversation.messages)
 
 
 async def test_tools_are_fixed_at_the_first_request_and_later_ones_enter_as_a_message() -> None:

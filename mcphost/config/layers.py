@@ -13,7 +13,7 @@ from typing import Any
 from mcphost.config import checks
 from mcphost.config.files import read_text
 from mcphost.config.jsonc import Node, describe, fault, from_plain, parse
-from mcphost.config.schema import Config, Decision, EndpointConfig, Limits, Rule, ServerConfig
+from mcphost.config.schema import Config, Decision, EndpointConfig, JournalConfig, Limits, Rule, ServerConfig
 from mcphost.config.servers import Entries, read_servers
 from mcphost.config.settings import Settings, read_settings
 from mcphost.config.variables import Expander
@@ -113,6 +113,7 @@ def _join(layers: Sequence[_Layer]) -> Config:
         limits=_limits(settings),
         roots=next((one.roots for one in reversed(settings) if one.roots is not None), ()),
         plugins=next((one.plugins for one in reversed(settings) if one.plugins is not None), ()),
+        journal=next((one.journal for one in reversed(settings) if one.journal), JournalConfig()),
         files=tuple(layer.file for layer in layers if layer.file),
         warnings=(*(line for layer in layers for line in layer.warnings), *_misspelt(rules, entries)),
         widening=(*widening, *(line for layer in layers if not layer.own for line in layer.settings.widening())),

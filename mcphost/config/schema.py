@@ -10,6 +10,9 @@ from typing import Any, Literal, TypeAlias
 from mcphost.errors import ConfigError
 
 Decision: TypeAlias = Literal["allow", "ask", "deny"]
+# When a commit of the journal waits for the disk. "normal": never, it survives kill -9 but not the loss of power;
+# "intents": when it holds the intent of a call that is neither read-only nor idempotent; "full": always.
+Sync: TypeAlias = Literal["normal", "intents", "full"]
 # Where a call comes from: a person's chat, a script's run, or a server that has the model answer something.
 CallOrigin: TypeAlias = Literal["chat", "run", "sampling"]
 
@@ -126,6 +129,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalConfig:
+    """What is recorded of runs. `path` None: in the state directory. `keep_…` None: nothing is ever deleted."""
+
+    enabled: bool = True
+    path: Path | None = None
+    sync: Sync = "normal"
+    keep_days: int | None = None
+    keep_megabytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything the files said.
 
@@ -145,6 +159,7 @@ class Config:
     limits: Limits = Limits()
     roots: tuple[Path, ...] = ()
     plugins: tuple[str, ...] = ()
+    journal: JournalConfig = JournalConfig()
     files: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     widening: tuple[str, ...] = ()

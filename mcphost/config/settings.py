@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 from mcphost.config import checks
 from mcphost.config.jsonc import Node, fault
 from mcphost.config.patterns import linear
-from mcphost.config.schema import CallOrigin, Decision, EndpointConfig, Glob, Regex, Rule, Source
+from mcphost.config.schema import CallOrigin, Decision, EndpointConfig, Glob, JournalConfig, Regex, Rule, Source, Sync
 from mcphost.config.servers import read_headers
 from mcphost.config.variables import Expander
 from mcphost.errors import ConfigError
@@ -19,8 +19,9 @@ T = TypeVar("T")
 Api: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
 Reader: TypeAlias = Callable[[Node], Any]
 
-SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "servers")
+SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "journal", "servers")
 DECISIONS = ("allow", "ask", "deny")
+SYNCS = ("normal", "intents", "full")
 APIS = ("anthropic", "openai-responses", "openai-chat")
 ORIGINS = ("chat", "run", "sampling")
 HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
@@ -83,6 +84,7 @@ class Settings:
     limits: Mapping[str, float] = field(default_factory=dict)
     roots: tuple[Path, ...] | None = None
     plugins: tuple[str, ...] | None = None
+    journal: JournalConfig | None = None
     servers: Mapping[str, ServerSettings] = field(default_factory=dict)
 
     def widening(self) -> Iterator[str]:
@@ -113,15 +115,15 @@ class Settings:
 
 
 def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
-    """The section as values. `own`: the file is the user's configuration, which alone may name plugins.
+    """The section as values. `own`: the file is the user's configuration, which alone may name plugins and the journal.
 
     Raises:
         ConfigError: anything in it is wrong.
     """
     section = checks.members_of(node, SECTION)
-    if "plugins" in section and not own:
-        hint = "Move this setting to your user configuration."
-        raise fault(section["plugins"], "plugins are code: only the user configuration may name them", hint=hint)
+    if not own:
+        _refuse(section, "plugins", "plugins are code: only the user configuration may name them")
+        _refuse(section, "journal", "what is recorded, and where, is for the user configuration alone to say")
     approvals = checks.optional(section, "approvals", _approvals) or {}
     return Settings(
         model=checks.optional(section, "model", checks.filled),
@@ -131,8 +133,14 @@ def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
         limits=checks.optional(section, "limits", lambda node: _fields(node, LIMITS)) or {},
         roots=checks.optional(section, "roots", lambda node: tuple(map(expander.path, _texts(node)))),
         plugins=checks.optional(section, "plugins", lambda node: tuple(_plugin(one, expander) for one in _texts(node))),
+        journal=checks.optional(section, "journal", lambda node: _journal(node, expander)),
         servers=_each(section, "servers", _server),
     )
+
+
+def _refuse(section: Mapping[str, Node], key: str, why: str) -> None:
+    if key in section:
+        raise fault(section[key], why, hint="Move this setting to your user configuration.")
 
 
 def _approvals(node: Node) -> dict[str, Node]:
@@ -243,6 +251,17 @@ def _plugin(node: Node, expander: Expander) -> str:
     """A path from the file's directory if it looks like one, else the name of an installed plugin."""
     plugin = expander.argument(node)
     return str(expander.path(node)) if "/" in plugin or plugin.endswith(".py") else plugin
+
+
+def _journal(node: Node, expander: Expander) -> JournalConfig:
+    entries = checks.members_of(node, ("enabled", "path", "sync", "keepDays", "keepMegabytes"))
+    return JournalConfig(
+        enabled=checks.optional(entries, "enabled", checks.flag) is not False,
+        path=checks.optional(entries, "path", expander.path),
+        sync=cast(Sync, checks.optional(entries, "sync", lambda sync: checks.choice(sync, SYNCS)) or "normal"),
+        keep_days=checks.optional(entries, "keepDays", lambda days: checks.whole(days, "days")),
+        keep_megabytes=checks.optional(entries, "keepMegabytes", lambda size: checks.whole(size, "megabytes")),
+    )
 
 
 def _server(name: str, node: Node) -> ServerSettings:

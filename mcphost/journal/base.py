@@ -11,13 +11,19 @@ from mcphost.messages import AssistantMessage, Message, ToolCall, ToolDefinition
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A turn or task in the journal: what the model had been told when it began, the user's message last."""
+    """A turn or task in the journal.
+
+    It goes on from the whole conversation of the run `parent`; `opening` is what was added since, the user's message
+    last. Without a parent `opening` is all that the model had been told. `model` is the name it was opened by.
+    """
 
     id: str
     chat: str
+    model: str
     system: str
     tools: tuple[ToolDefinition, ...]
     opening: tuple[Message, ...]
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +43,52 @@ class Effect:
     safe: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run as far as it is recorded.
+
+    `messages` is the whole conversation, results in the order of their calls; `messages[start:]` is what the run itself
+    brought about. `pending` are the effects that were intended and have no outcome: nobody knows whether they took
+    place. `stop` is None as long as the run has not ended.
+    """
+
+    run: Run
+    messages: tuple[Message, ...]
+    start: int
+    pending: tuple[Effect, ...] = ()
+    stop: str | None = None
+
+
 class Journal(Protocol):
-    """Every method returns once its record is as durable as the journal is."""
+    """Every method returns once its record is as durable as the journal is. Writing never raises for a fault of the
+    journal's own: a run goes on without its record, and a person is told."""
 
     async def begin(self, run: Run) -> None:
-        """Record that `run` starts."""
+        """Record that `run` starts, or that a run with its id goes on.
+
+        Raises:
+            Busy: another process is at this chat.
+        """
 
     async def intent(self, effect: Effect) -> None:
-        """Record what is about to happen. The effect may start once this returns."""
+        """Record what is about to happen, the second time of a retried effect included. It may start once this
+        returns."""
 
     async def outcome(self, effect: str, message: AssistantMessage | ToolResult) -> None:
         """Record what became of the effect with this id. Nothing may build on it before this returns."""
 
     async def settle(self, effect: Effect, message: ToolResult) -> None:
-        """Record in one act an effect that was never started (refused, invalid) and the result it got instead."""
+        """Record in one act an effect that was never started (refused, invalid, given up) and its result instead."""
 
     async def finish(self, run: str, stop: str) -> None:
         """Record that the run ended as `stop`."""
 
-    async def fold(self, run: str) -> tuple[Message, ...]:
-        """The conversation as far as this run's record goes: results stand in the order of their calls.
+    async def fold(self, run: str) -> Record:
+        """What is recorded of the run with this id.
 
         Raises:
             KeyError: no such run.
+            JournalError: the journal cannot be read.
         """
 
 
@@ -74,7 +103,8 @@ def in_call_order(messages: Iterable[Message]) -> tuple[Message, ...]:
             rank = {call.id: index for index, call in enumerate(message.calls)}
             start = len(ordered)
         elif isinstance(message, ToolResult):
+            last = len(rank)
             ordered[start:] = sorted(
-                ordered[start:], key=lambda item: rank[item.call_id] if isinstance(item, ToolResult) else len(rank)
+                ordered[start:], key=lambda item: rank.get(item.call_id, last) if isinstance(item, ToolResult) else last
             )
     return tuple(ordered)

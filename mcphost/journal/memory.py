@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from mcphost.journal.base import Effect, Run, in_call_order
+from mcphost.journal.base import Effect, Record, Run, in_call_order
 from mcphost.messages import AssistantMessage, Message, ToolResult
 
 
 @dataclass
-class _Record:
+class _Entry:
     run: Run
     messages: list[Message] = field(default_factory=list)
+    pending: dict[str, Effect] = field(default_factory=dict)
     stop: str | None = None
 
 
 class MemoryJournal:
     def __init__(self) -> None:
-        self._records: dict[str, _Record] = {}
-        self._owners: dict[str, _Record] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._owners: dict[str, _Entry] = {}
 
     async def begin(self, run: Run) -> None:
-        self._records[run.id] = _Record(run, list(run.opening))
+        self._entries.setdefault(run.id, _Entry(run)).stop = None
 
     async def intent(self, effect: Effect) -> None:
-        record = self._owners[effect.id] = self._records[effect.run]
-        record.messages += effect.added
+        entry = self._owners[effect.id] = self._entries[effect.run]
+        if effect.id not in entry.pending:
+            entry.messages += effect.added
+        entry.pending[effect.id] = replace(effect, added=())
 
     async def outcome(self, effect: str, message: AssistantMessage | ToolResult) -> None:
-        self._owners.pop(effect).messages.append(message)
+        entry = self._owners.pop(effect)
+        del entry.pending[effect]
+        entry.messages.append(message)
 
     async def settle(self, effect: Effect, message: ToolResult) -> None:
-        self._records[effect.run].messages.append(message)
+        entry = self._entries[effect.run]
+        entry.pending.pop(effect.id, None)
+        entry.messages.append(message)
 
     async def finish(self, run: str, stop: str) -> None:
-        self._records[run].stop = stop
+        self._entries[run].stop = stop
 
-    async def fold(self, run: str) -> tuple[Message, ...]:
-        return in_call_order(self._records[run].messages)
+    async def fold(self, run: str) -> Record:
+        entry = self._entries[run]
+        before = (*(await self.fold(entry.run.parent)).messages,) if entry.run.parent else ()
+        start = len(before) + len(entry.run.opening)
+        messages = in_call_order((*before, *entry.run.opening, *entry.messages))
+        return Record(entry.run, messages, start, tuple(entry.pending.values()), entry.stop)

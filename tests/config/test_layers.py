@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcphost.config import from_mapping, load
-from mcphost.config.schema import Config, EndpointConfig, Limits, Rule, ServerConfig, Source
+from mcphost.config.schema import Config, EndpointConfig, JournalConfig, Limits, Rule, ServerConfig, Source
 from mcphost.config.servers import ALIASES
 from mcphost.config.settings import LIMITS, SERVER
 from mcphost.errors import ConfigError
@@ -106,7 +106,7 @@ def test_the_whole_section_is_read() -> None:
 
 
 APIS = "anthropic, openai-responses, openai-chat"
-SECTION = "model, models, approvals, limits, roots, plugins, servers"
+SECTION = "model, models, approvals, limits, roots, plugins, journal, servers"
 ERRORS = [
     (1, "mcphost: found 1; expected an object"),
     ({"modle": "x"}, f'mcphost.modle: unknown key; expected one of {SECTION} (did you mean "model"?)'),
@@ -295,6 +295,17 @@ def test_plugins_come_from_the_user_configuration_alone(read: Read) -> None:
         "c.json:2: mcphost.plugins: plugins are code: only the user configuration may name them\n"
         "  Move this setting to your user configuration."
     )
+
+
+def test_the_journal_is_for_the_user_configuration_alone(read: Read) -> None:
+    section = """{"mcphost": {"journal": {
+        "enabled": false, "path": "j.db", "sync": "intents", "keepDays": 30, "keepMegabytes": 500}}}"""
+    user = write("u.json", section)
+    assert load([], user=user, environ={}).journal == JournalConfig(False, user.absolute().parent / "j.db", "intents", 30, 500)
+    with pytest.raises(ConfigError, match=r"^c\.json:1: mcphost\.journal: what is recorded, and where"):
+        read(section)
+    with pytest.raises(ConfigError, match="expected one of normal, intents, full"):
+        load([], user=write("w.json", '{"mcphost": {"journal": {"sync": "ful"}}}'), environ={})
 
 
 def test_settings_may_be_for_a_server_of_another_file_or_one_that_failed() -> None:
