@@ -77,6 +77,18 @@ async def test_the_everything_server_asks_and_is_answered(everything_config: Ser
         assert text(await server.call("echo", {"message": "still here"})) == "Echo: still here"
 
 
+async def test_the_everything_servers_tool_that_requires_a_task_runs_as_one(everything_config: ServerConfig) -> None:
+    person, steps = Person({"interpretation": "snake"}), Steps()
+    async with connected(everything_config) as servers:
+        research = servers["everything"].call(
+            "simulate-research-query", {"topic": "python", "ambiguous": True}, caller=person, progress=steps
+        )
+        report = text(await research)
+    assert "python (snake)" in report
+    assert len(person.asked) == 1
+    assert "Gathering sources..." in [message for _, _, message in steps.reports]
+
+
 async def test_the_filesystem_and_memory_servers_work_side_by_side(tmp_path: Path) -> None:
     allowed, graph = tmp_path / "allowed", tmp_path / "graph.jsonl"
     allowed.mkdir()
