@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ConfigError, ServerRefused, ServerUnavailable
 from mcphost.events import Event, ServerChanged
 from mcphost.servers import ServerPool
+from mcphost.servers.process import Reaper, spawn
 
 
 class Seen:
@@ -101,6 +103,33 @@ async def test_one_bad_server_is_a_state_and_the_others_work() -> None:
         assert (await found["adder"].call("add", {"a": 2, "b": 2})).structured == {"result": 4}
         with pytest.raises(ServerUnavailable, match="missing is failed"):
             await found["missing"].call("add", {})
+
+
+async def test_a_process_that_runs_already_is_taken_over() -> None:
+    reaper = Reaper()
+    config = demo()
+    process = spawn(config, os.environ, reaper=reaper)
+    async with pool({"demo": config}, processes={"demo": process}, reaper=reaper) as running:
+        assert await running.settled(20)
+        assert running.servers["demo"].pid == process.pid
+        assert running.servers["demo"].state == "ready"
+    assert process.returncode is not None
+    reaper.close()
+
+
+async def test_a_process_that_nobody_takes_over_is_stopped() -> None:
+    reaper = Reaper()
+    process = spawn(python("extra", "import sys; sys.stdin.read()"), os.environ, reaper=reaper)
+    async with pool({}, processes={"extra": process}, reaper=reaper):
+        pass
+    assert process.returncode == 0
+    reaper.close()
+
+
+def test_importing_the_package_loads_neither_sdk_nor_http() -> None:
+    script = "import mcphost.servers, sys; print({'mcp', 'mcp_types', 'httpx2', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 async def test_names_that_are_not_listed_are_never_called() -> None:

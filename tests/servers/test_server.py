@@ -157,6 +157,46 @@ async def test_a_refusal_reaches_the_server_or_ends_the_call(modern: bool) -> No
             assert "not today" in (await server.call("work", {}, caller=Refusing())).content[0]["text"]
 
 
+async def test_a_question_ends_with_the_call_that_it_belongs_to() -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with connected(legacy("elicitation/create", FORM)) as server:
+        call = asyncio.create_task(server.call("work", {}, caller=Person(wait)))
+        await asked.wait()
+        call.cancel()
+        await ended.wait()
+        assert call.cancelled() or not call.done()
+
+
+async def test_a_flood_of_questions_is_refused_beyond_a_few() -> None:
+    me: list[Scripted] = []
+    answered = asyncio.Event()
+
+    async def flood(params: dict[str, Any]) -> dict[str, Any]:
+        asking = [asyncio.create_task(me[0].ask("elicitation/create", **FORM)) for _ in range(40)]
+        while sum(task.done() for task in asking) < 24:
+            await asyncio.wait([task for task in asking if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+        answered.set()
+        answers = await asyncio.gather(*asking)
+        return text(str(sum("result" in answer for answer in answers)))
+
+    me.append(Scripted({**WORK, "tools/call": flood}, modern=False))
+
+    async def wait() -> None:
+        await answered.wait()
+
+    person = Person(wait)
+    async with connected(me[0]) as server:
+        assert (await server.call("work", {}, caller=person)).content[0]["text"] == "16"
+
+
 async def test_sampling_that_is_denied_is_not_declared() -> None:
     async with pool({"demo": demo(sampling="deny")}) as running:
         await running.settled(20)
@@ -352,9 +392,10 @@ def serve(messages):
     [
         'first = sys.stdin.readline()\nif "discover" in first: sys.exit("what?")\nserve([first]); serve(sys.stdin)',
         "serve(sys.stdin)",
+        'print(\'{"jsonrpc": "2.0", "method": "notifications/message", "params": {}}\', flush=True)\nserve(sys.stdin)',
         'first = sys.stdin.readline()\nif "discover" in first: sys.stdin.read()\nserve([first]); serve(sys.stdin)',
     ],
-    ids=["dies", "is silent", "goes deaf"],
+    ids=["dies", "is silent", "only logs", "goes deaf"],
 )
 async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behaviour: str) -> None:
     config = python("old", LEGACY_SERVER + behaviour)

@@ -11,14 +11,13 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 import anyio
 import mcp_types as t
 from mcp import Client
-from mcp.client import advertise
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcphost import __version__
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
-from mcphost.servers.adapter import pages, salvage, tasks
+from mcphost.servers.adapter import pages, salvage
 from mcphost.servers.adapter.edge import Edge, Transport, wire
 from mcphost.servers.adapter.errors import lost, translate
 from mcphost.servers.adapter.output import OutputSchema
@@ -27,6 +26,7 @@ from mcphost.servers.adapter.salvage import Kind
 from mcphost.servers.clock import Clock, ProgressReports
 from mcphost.servers.dial import Loss, Settings
 from mcphost.servers.wire import Caller, CallOutcome, Progress, PromptMessage, ResourceContents
+from mcphost.text import one_line
 
 RELISTEN_MAX = 60.0  # seconds between two tries to open a dropped change stream, at most
 
@@ -59,7 +59,6 @@ class Connection:
         self._why = why
         self._requests = Requests(settings.server, settings.roots)
         self._outputs: dict[str, OutputSchema] = {}
-        self._as_tasks: set[str] = set()
         self.connecting = anyio.CancelScope()
         self.client = self._make_client(Edge(transport, self, probe=settings.probe))
 
@@ -74,7 +73,6 @@ class Connection:
             elicitation_callback=self._requests.elicitation,
             list_roots_callback=self._requests.roots if self._settings.roots else None,
             log_level="info",
-            extensions=[advertise(tasks.EXTENSION)],
             cache=None,
         )
 
@@ -141,16 +139,12 @@ class Connection:
             "templates": client.list_resource_templates,
             "prompts": client.list_prompts,
         }[kind]
-        limit = self._settings.limits.listing
         mirrored = self._settings.headers and self.era == "modern"
-        read = pages.read(kind, fetch, mirrored_headers=mirrored)
-        found, problems = await self._request(salvage.METHODS[kind], lambda _: read, Clock(limit, limit))
+        found, problems = await self._request(
+            salvage.METHODS[kind], lambda: pages.read(kind, fetch, mirrored_headers=mirrored), self._brief()
+        )
         if kind == "tools":
-            self._outputs = {
-                tool["name"]: OutputSchema(tool["outputSchema"]) for tool in found if "outputSchema" in tool
-            }
-            as_tasks = self.era == "legacy" and tasks.runs_tasks(client)
-            self._as_tasks = {tool["name"] for tool in found if as_tasks and tasks.requires_task(tool)}
+            self._outputs = {tool["name"]: OutputSchema(tool["outputSchema"]) for tool in found if _promises(tool)}
         return found, problems
 
     async def call(
@@ -159,33 +153,32 @@ class Connection:
         limits, timeout = self._settings.limits, self._settings.timeout
         clock = Clock(timeout or limits.call_idle, timeout or limits.call_total)
         reports = ProgressReports(clock, progress)
-        run = tasks.call_as_task if tool in self._as_tasks else tasks.call
         try:
             result = await self._request(
-                f"the call of {tool}",
-                lambda _: run(self.client, tool, dict(arguments), clock, reports),
+                f"the call of {one_line(tool, 80)}",
+                lambda: self.client.call_tool(tool, dict(arguments), progress_callback=reports),
                 clock,
                 caller,
             )
         finally:
             reports.closed = True
-        return await self._outcome(tool, result)
+        return await self._outcome(tool, wire(result))
 
     async def read(self, uri: str, *, caller: Caller | None) -> tuple[ResourceContents, ...]:
-        limit = self._settings.limits.listing
-        what = f"the reading of {uri}"
-        result = await self._request(what, lambda _: self.client.read_resource(uri), Clock(limit, limit), caller)
-        contents = wire(result).get("contents")
-        found = contents if isinstance(contents, list) else []
-        return tuple(item for item in found if salvage.is_contents(item))
+        what = f"the reading of {one_line(uri)}"
+        result = await self._request(what, lambda: self.client.read_resource(uri), self._brief(), caller)
+        found = wire(result).get("contents")
+        contents = tuple(item for item in found if salvage.is_contents(item)) if isinstance(found, list) else ()
+        if not contents and found != []:
+            raise ServerError(f"{self._settings.server} sent an invalid answer to {what}", server=self._settings.server)
+        return contents
 
     async def get_prompt(
         self, name: str, arguments: Mapping[str, str], *, caller: Caller | None
     ) -> tuple[PromptMessage, ...]:
-        limit = self._settings.limits.listing
-        what = f"the prompt {name}"
+        what = f"the prompt {one_line(name, 80)}"
         send = self.client.get_prompt
-        result = await self._request(what, lambda _: send(name, dict(arguments)), Clock(limit, limit), caller)
+        result = await self._request(what, lambda: send(name, dict(arguments)), self._brief(), caller)
         messages = wire(result).get("messages")
         return tuple(
             {"role": message["role"], "content": salvage.block(message.get("content"))}
@@ -204,11 +197,10 @@ class Connection:
             if ref["type"] == "ref/prompt"
             else t.ResourceTemplateReference(uri=ref["uri"])
         )
-        limit = self._settings.limits.listing
         result = await self._request(
-            f"completion of {argument}",
-            lambda _: self.client.complete(target, {"name": argument, "value": value}, dict(context) or None),
-            Clock(limit, limit),
+            f"completion of {one_line(argument, 80)}",
+            lambda: self.client.complete(target, {"name": argument, "value": value}, dict(context) or None),
+            self._brief(),
         )
         return tuple(result.completion.values)
 
@@ -239,6 +231,10 @@ class Connection:
             await anyio.sleep(delay)
             delay = min(delay * 2, RELISTEN_MAX)
 
+    def _brief(self) -> Clock:
+        """The clock of every request that is no tool call."""
+        return Clock(self._settings.limits.listing, self._settings.limits.listing)
+
     def _followed(self) -> list[Kind]:
         found = self.client.server_capabilities
         declared: dict[Kind, Any] = {"tools": found.tools, "prompts": found.prompts, "resources": found.resources}
@@ -253,7 +249,7 @@ class Connection:
         return CallOutcome(salvage.blocks(result.get("content")), structured, is_error, note)
 
     async def _request(
-        self, what: str, send: Callable[[OpenRequest], Awaitable[R]], clock: Clock, caller: Caller | None = None
+        self, what: str, send: Callable[[], Awaitable[R]], clock: Clock, caller: Caller | None = None
     ) -> R:
         if self.gone.is_set():
             loss = await self._why()
@@ -262,7 +258,7 @@ class Connection:
         failure: Exception | None = None
         with self._requests.open(clock, caller) as request, clock.scope:
             try:
-                return await send(request)
+                return await send()
             except Exception as error:
                 failure = error
         ours = await self._failure(what, request, failure)
@@ -282,3 +278,7 @@ class Connection:
             text = f"{server} needed an answer for {what} that was refused: {request.refusal.message}"
             return ServerRefused(text, server=server, rpc_code=request.refusal.code)
         return error
+
+
+def _promises(tool: Mapping[str, Any]) -> bool:
+    return tool.get("outputSchema") is not None

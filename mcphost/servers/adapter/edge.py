@@ -44,10 +44,7 @@ _STUBS: Mapping[str, dict[str, Any]] = {
     "tools/call": {"content": []},
     "prompts/get": {"messages": []},
     "resources/read": {"contents": []},
-    "tasks/get": {},
-    "tasks/result": {},
 }
-_ASKING = ("tools/call", "prompts/get", "resources/read")
 _CACHEABLE = {*_LISTS, "resources/read", "server/discover"}
 _CANCELLED = "notifications/cancelled"
 CANCEL_SECONDS = 0.2  # how long telling the server of a cancellation may keep the caller
@@ -90,7 +87,8 @@ class Edge:
         self._observer = observer
         self._probe_seconds = probe
         self._probe: t.RequestId | None = None
-        self.reading = anyio.CancelScope()
+        self.probe_ends = math.inf
+        self.reading = anyio.CancelScope()  # around the wait for the next message
         self._requests: dict[t.RequestId, tuple[str, bool]] = {}  # open ones: method, modern
         self._notifications = Bucket(500, 2000)
 
@@ -108,6 +106,7 @@ class Edge:
 
     def silence(self) -> SessionMessage:
         """The answer to a probe that the server leaves unanswered: the Client goes on with `initialize`."""
+        self.probe_ends = math.inf
         self._observer.probed("silent")
         error = local_error("unreachable", "no answer to server/discover")
         return SessionMessage(t.JSONRPCError(jsonrpc="2.0", id=self._probe, error=error))
@@ -121,7 +120,7 @@ class Edge:
             _declare(message.params, meta)
             if message.method == "server/discover":
                 self._probe = message.id
-                self.reading.deadline = anyio.current_time() + self._probe_seconds
+                self.probe_ends = self.reading.deadline = anyio.current_time() + self._probe_seconds
                 self._observer.probed("sent")
         elif isinstance(message, t.JSONRPCNotification) and message.method == _CANCELLED:
             self._requests.pop(coerce_request_id((message.params or {}).get("requestId", "")), None)
@@ -141,7 +140,7 @@ class Edge:
         if isinstance(message, t.JSONRPCResponse | t.JSONRPCError) and message.id is not None:
             method, modern = self._requests.pop(coerce_request_id(message.id), ("", False))
             if method == "server/discover":
-                self._probe = None
+                self.probe_ends = math.inf
                 self._observer.probed("answered")
             if isinstance(message, t.JSONRPCResponse) and method:
                 item.message = _received(message, method, modern)
@@ -174,15 +173,12 @@ class _Incoming:
 
     async def receive(self) -> SessionMessage | Exception:
         while True:
-            self._edge.reading = anyio.CancelScope(deadline=self._edge.reading.deadline)
-            with self._edge.reading:
-                item = self._edge.inbound(await self._receive())
-                self._edge.reading.deadline = math.inf
-                if item is not None:
-                    return item
-                continue
-            self._edge.reading.deadline = math.inf
-            return self._edge.silence()
+            received = None
+            with anyio.CancelScope(deadline=self._edge.probe_ends) as self._edge.reading:
+                received = await self._receive()
+            item = self._edge.inbound(received) if received is not None else self._edge.silence()
+            if item is not None:
+                return item
 
     async def _receive(self) -> SessionMessage | Exception:
         try:
@@ -245,20 +241,18 @@ class _Outgoing:
 
 
 def _declare(params: dict[str, Any] | None, meta: dict[str, Any]) -> None:
-    """Take back what the SDK declares for us and we do not do: changing roots, extensions in the legacy era."""
+    """Take back what the SDK declares for us and we do not do: changing roots."""
     for holder, key in ((params or {}, "capabilities"), (meta, t.CLIENT_CAPABILITIES_META_KEY)):
         if isinstance(declared := holder.get(key), dict) and "roots" in declared:
             holder[key] = {**declared, "roots": {}}
-    if params and isinstance(declared := params.get("capabilities"), dict):
-        params["capabilities"] = {key: value for key, value in declared.items() if key != "extensions"}
 
 
 def _received(message: t.JSONRPCResponse, method: str, modern: bool) -> t.JSONRPCResponse | t.JSONRPCError:
     result = message.result
     kind = result.get("resultType", "complete") if modern else "complete"
-    if kind == "input_required" and method in _ASKING:
+    if kind == "input_required" and method in _STUBS:
         return message
-    if kind != "complete" and (kind, method) != ("task", "tools/call"):
+    if kind != "complete":
         text = f"its answer has the unknown resultType {one_line(str(kind), 60)!r}"
         return t.JSONRPCError(jsonrpc="2.0", id=message.id, error=local_error("invalid", text))
     return t.JSONRPCResponse(jsonrpc="2.0", id=message.id, result=_stub(method, result, modern))

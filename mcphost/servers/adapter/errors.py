@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import mcp_types as t
-from mcp.client._input_required import InputRequiredRoundsExceededError
+from mcp.client import InputRequiredRoundsExceededError
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 

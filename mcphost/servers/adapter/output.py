@@ -5,18 +5,18 @@ Law: a mismatch is a note beside the result, never its loss; a schema that canno
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import anyio.to_thread
 import jsonschema_rs
 
+from mcphost.servers.adapter.salvage import too_deep
 from mcphost.text import one_line
 
-MAX_NODES = 5000
+MAX_NODES = 5000  # of a schema; content with more of them is checked in a thread
 MAX_DEPTH = 32
-OFF_LOOP = 64 * 1024  # bytes of structured content from which the check leaves the event loop
+MAX_VALUES = 100_000  # of structured content: more would hold up the whole process, thread or not
 
 
 class OutputSchema:
@@ -31,10 +31,11 @@ class OutputSchema:
         """What is wrong with `structured` in a line, or None."""
         if not present:
             return "the tool promises structured content and sent none"
-        text = json.dumps(structured)
-        if len(text) > OFF_LOOP:
-            return await anyio.to_thread.run_sync(self._check, structured)
-        return self._check(structured)
+        if not holds_more(structured, MAX_NODES):
+            return self._check(structured)
+        if holds_more(structured, MAX_VALUES):
+            return f"structured content unchecked: it holds more than {MAX_VALUES:,} values"
+        return await anyio.to_thread.run_sync(self._check, structured)
 
     def _check(self, structured: Any) -> str | None:
         if self._validator is None and self._unusable is None:
@@ -51,31 +52,27 @@ class OutputSchema:
         return f"structured content does not match the tool's output schema: /{pointer}: {one_line(error.message)}"
 
     def _build(self) -> None:
-        if not bounded(self._schema):
+        if too_deep(self._schema, MAX_DEPTH) or holds_more(self._schema, MAX_NODES):
             self._unusable = f"its schema is larger than {MAX_NODES} nodes or deeper than {MAX_DEPTH} levels"
             return
         try:
             self._validator = jsonschema_rs.validator_for(
                 dict(self._schema), offline=True, pattern_options=jsonschema_rs.RegexOptions()
             )
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            self._unusable = f"its schema does not build: {one_line(str(error).splitlines()[0])}"
+        except ValueError as error:
+            self._unusable = f"its schema does not build: {one_line(str(error))}"
 
 
-def bounded(schema: Any) -> bool:
-    """Whether `schema` is small enough to be built and walked."""
-    level, nodes = [schema], 0
-    for _ in range(MAX_DEPTH):
-        nodes += len(level)
-        if nodes > MAX_NODES:
-            return False
-        level = [child for item in level for child in _children(item)]
-        if not level:
+def holds_more(value: Any, limit: int) -> bool:
+    """Whether a JSON value holds more than `limit` values; stops counting there."""
+    count, rest = 0, [value]
+    while rest:
+        found = rest.pop()
+        count += 1
+        if count + len(rest) > limit:
             return True
+        if isinstance(found, Mapping):
+            rest.extend(found.values())
+        elif isinstance(found, list):
+            rest.extend(found)
     return False
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return value if isinstance(value, list) else []
