@@ -11,13 +11,14 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 import anyio
 import mcp_types as t
 from mcp import Client
+from mcp.client import advertise
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcphost import __version__
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
-from mcphost.servers.adapter import pages, salvage
+from mcphost.servers.adapter import pages, salvage, tasks
 from mcphost.servers.adapter.edge import Edge, Transport, wire
 from mcphost.servers.adapter.errors import lost, translate
 from mcphost.servers.adapter.output import OutputSchema
@@ -59,6 +60,7 @@ class Connection:
         self._why = why
         self._requests = Requests(settings.server, settings.roots)
         self._outputs: dict[str, OutputSchema] = {}
+        self._as_tasks: set[str] = set()
         self.connecting = anyio.CancelScope()
         self.client = self._make_client(Edge(transport, self, probe=settings.probe))
 
@@ -73,6 +75,7 @@ class Connection:
             elicitation_callback=self._requests.elicitation,
             list_roots_callback=self._requests.roots if self._settings.roots else None,
             log_level="info",
+            extensions=[advertise(tasks.EXTENSION)],
             cache=None,
         )
 
@@ -145,6 +148,8 @@ class Connection:
         )
         if kind == "tools":
             self._outputs = {tool["name"]: OutputSchema(tool["outputSchema"]) for tool in found if _promises(tool)}
+            as_tasks = self.era == "legacy" and tasks.runs_tasks(client)
+            self._as_tasks = {tool["name"] for tool in found if as_tasks and tasks.requires_task(tool)}
         return found, problems
 
     async def call(
@@ -153,16 +158,17 @@ class Connection:
         limits, timeout = self._settings.limits, self._settings.timeout
         clock = Clock(timeout or limits.call_idle, timeout or limits.call_total)
         reports = ProgressReports(clock, progress)
+        run = tasks.call_as_task if tool in self._as_tasks else tasks.call
         try:
             result = await self._request(
                 f"the call of {one_line(tool, 80)}",
-                lambda: self.client.call_tool(tool, dict(arguments), progress_callback=reports),
+                lambda: run(self.client, tool, dict(arguments), clock, reports),
                 clock,
                 caller,
             )
         finally:
             reports.closed = True
-        return await self._outcome(tool, wire(result))
+        return await self._outcome(tool, result)
 
     async def read(self, uri: str, *, caller: Caller | None) -> tuple[ResourceContents, ...]:
         what = f"the reading of {one_line(uri)}"

@@ -44,7 +44,10 @@ _STUBS: Mapping[str, dict[str, Any]] = {
     "tools/call": {"content": []},
     "prompts/get": {"messages": []},
     "resources/read": {"contents": []},
+    "tasks/get": {},
+    "tasks/result": {},
 }
+_ASKING = ("tools/call", "prompts/get", "resources/read")
 _CACHEABLE = {*_LISTS, "resources/read", "server/discover"}
 _CANCELLED = "notifications/cancelled"
 CANCEL_SECONDS = 0.2  # how long telling the server of a cancellation may keep the caller
@@ -241,18 +244,20 @@ class _Outgoing:
 
 
 def _declare(params: dict[str, Any] | None, meta: dict[str, Any]) -> None:
-    """Take back what the SDK declares for us and we do not do: changing roots."""
+    """Take back what the SDK declares for us and we do not do: changing roots, extensions in the legacy era."""
     for holder, key in ((params or {}, "capabilities"), (meta, t.CLIENT_CAPABILITIES_META_KEY)):
         if isinstance(declared := holder.get(key), dict) and "roots" in declared:
             holder[key] = {**declared, "roots": {}}
+    if params and isinstance(declared := params.get("capabilities"), dict):
+        params["capabilities"] = {key: value for key, value in declared.items() if key != "extensions"}
 
 
 def _received(message: t.JSONRPCResponse, method: str, modern: bool) -> t.JSONRPCResponse | t.JSONRPCError:
     result = message.result
     kind = result.get("resultType", "complete") if modern else "complete"
-    if kind == "input_required" and method in _STUBS:
+    if kind == "input_required" and method in _ASKING:
         return message
-    if kind != "complete":
+    if kind != "complete" and (kind, method) != ("task", "tools/call"):
         text = f"its answer has the unknown resultType {one_line(str(kind), 60)!r}"
         return t.JSONRPCError(jsonrpc="2.0", id=message.id, error=local_error("invalid", text))
     return t.JSONRPCResponse(jsonrpc="2.0", id=message.id, result=_stub(method, result, modern))
