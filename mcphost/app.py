@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mcphost import commands
-from mcphost.approvals import Mode, Policy
+from mcphost.approvals import Mode, Policy, Remembered
 from mcphost.config.schema import CallOrigin, Config
 from mcphost.host import Host
 from mcphost.plugins import Registry
@@ -36,6 +36,7 @@ def host(
     mode: Mode = "ask",
     yolo: bool = False,
     origin: CallOrigin = "chat",
+    remembered: Remembered | None = None,
     system: str = "",
     spill: Path | None = None,
     processes: Mapping[str, Process] | None = None,
@@ -45,7 +46,7 @@ def host(
     return Host(
         config,
         frontend=frontend,
-        policy=Policy(config.rules, default=config.default, mode=mode, yolo=yolo, origin=origin),
+        policy=Policy(config.rules, default=config.default, mode=mode, yolo=yolo, origin=origin, remembered=remembered),
         system=system,
         spill=spill,
         environ=environ,

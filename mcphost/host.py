@@ -22,7 +22,7 @@ import anyio
 from mcphost import config as configuration
 from mcphost.agent import Agent, Conversation, Reply
 from mcphost.approvals import Gate, Policy
-from mcphost.config.schema import Config
+from mcphost.config.schema import Config, ServerConfig
 from mcphost.errors import Busy, ServerUnavailable
 from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
 from mcphost.journal import Journal, MemoryJournal
@@ -32,6 +32,7 @@ from mcphost.models.base import Model
 from mcphost.questions import Frontend, Silent
 from mcphost.requests import Requests
 from mcphost.servers import Server, ServerPool
+from mcphost.servers.definition import defined
 from mcphost.servers.process import Process
 from mcphost.servers.reaper import Reaper
 from mcphost.text import safe
@@ -90,6 +91,7 @@ class Host:
         self._models: dict[str, Model] = {}
         self._model = model if model is not None else self.config.model
         self._chats: dict[str, Chat] = {}
+        self._definitions: dict[str, Mapping[str, Any]] = {}
         self.pool = ServerPool(
             self.config.servers,
             live=servers or {},
@@ -151,6 +153,14 @@ class Host:
                 wish, endpoints=self.config.endpoints, environ=self.environ, apis=self._apis
             )
         return self._models[wish]
+
+    def definition(self, config: ServerConfig | None) -> Mapping[str, Any]:
+        """The canonical definition of a server: what an answer about its tools is bound to."""
+        if config is None:
+            return {}
+        if config.name not in self._definitions:
+            self._definitions[config.name] = defined(config, self.environ)
+        return self._definitions[config.name]
 
     def configured_models(self) -> Mapping[str, Callable[[], Model]]:
         """The models that a server's hint may choose among, beside the chat's own."""
@@ -238,6 +248,7 @@ class Chat:
             limits=host.config.limits,
             spill=host.spill,
             hidden=policy.hides,
+            entry=host.definition,
         )
         self.gate = self._new_gate()
         self.requests = Requests(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from mcphost.events import Event
 
@@ -33,24 +33,35 @@ class Frontend(Protocol):
         """Answer, or return `question.refusal` when nobody can be asked. May be cancelled with the turn."""
 
 
+# How long an answer holds: for this call; for it and the others that the question shows; for this tool in this chat;
+# for good: for this tool with exactly these arguments, for this tool, for every tool its server lists now.
+Lasting: TypeAlias = Literal["once", "alike", "chat", "arguments", "always", "server"]
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Answer to ToolApproval. `lasting`: "once" or "chat" (this tool for the rest of this chat).
+    """Answer to ToolApproval.
 
     `arguments` replaces the model's own where the person edited them. `asked` is False where nobody could be asked.
-    `reason` of a refusal is read by the model.
+    `reason` of a refusal is read by the model. A refusal with `disable` is for good.
     """
 
     allowed: bool
-    lasting: Literal["once", "chat"] = "once"
+    lasting: Lasting = "once"
     arguments: Mapping[str, Any] | None = None
     reason: str | None = None
     asked: bool = True
+    disable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolApproval:
-    """May this tool run with exactly these arguments? `description`, `title`, `annotations`: the server's word."""
+    """May this tool run with exactly these arguments? `description`, `title`, `annotations`: the server's word.
+
+    `lasting` is how long a yes may hold, `disable` whether a no may be for good. `alike` are the arguments of other
+    calls of this tool that wait for the same answer; `listed` is how many tools the server lists now. `changes` are
+    lines about what is different since the tool was allowed.
+    """
 
     call: str
     server: str
@@ -60,6 +71,11 @@ class ToolApproval:
     title: str | None = None
     description: str = ""
     annotations: Mapping[str, Any] = field(default_factory=dict)
+    lasting: tuple[Lasting, ...] = ("once", "chat")
+    disable: bool = False
+    alike: tuple[Mapping[str, Any], ...] = ()
+    listed: int = 0
+    changes: tuple[str, ...] = ()
     refusal: Approval = field(default=Approval(allowed=False, asked=False, reason="nobody could be asked"), init=False)
 
 
@@ -113,6 +129,19 @@ class ElicitationUrl:
     host: str
     warnings: tuple[str, ...] = ()
     refusal: ElicitationAnswer = field(default=ElicitationAnswer("decline"), init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownOutcome:
+    """This call was under way when its run was interrupted, and nobody knows whether it took effect: run it again?
+
+    `name` is the tool's name as the model knows it.
+    """
+
+    call: str
+    name: str
+    arguments: Mapping[str, Any]
+    refusal: Literal["retry", "fail"] = field(default="fail", init=False)
 
 
 class Silent:

@@ -6,6 +6,7 @@ joiners stay, because scripts and emoji need them.
 
 from __future__ import annotations
 
+import json
 import re
 
 # C0 but tab and newline, DEL, C1, Arabic letter mark, zero-width space, directional marks, embeddings and isolates,
@@ -31,6 +32,11 @@ def one_line(text: str, limit: int = 200) -> str:
     """`safe(text)` on one line, white space folded, at most `limit` characters with "…" where it was cut."""
     line = " ".join(safe(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """`text` where nothing hides: what `safe` would replace stands there as its JSON escape, such as \\u001b."""
+    return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def encodable(text: str) -> str:

@@ -49,6 +49,7 @@ async def say(line: str) -> str:
         ("/model", "scripted/model"),
         ("/prompts", "/demo:plan_day zone=… [focus=…]"),
         ("/resources", "@demo:notes://all"),
+        ("/permissions", "Anything else: ask. Mode: ask."),
         ("/clear", "forgotten"),
     ],
 )

@@ -2,5 +2,6 @@
 
 from mcphost.approvals.gate import Gate, Go, Refuse
 from mcphost.approvals.policy import Judgement, Mode, Policy
+from mcphost.approvals.remembered import Answer, Remembered
 
-__all__ = ["Gate", "Go", "Judgement", "Mode", "Policy", "Refuse"]
+__all__ = ["Answer", "Gate", "Go", "Judgement", "Mode", "Policy", "Refuse", "Remembered"]

@@ -7,15 +7,19 @@ the arguments in the question are the very object that goes on in `Go`.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 
 from mcphost.approvals.policy import Judgement, Policy
+from mcphost.approvals.remembered import Answer
+from mcphost.errors import UsageError
 from mcphost.messages import Origin, ToolCall, ToolResult, text_block
-from mcphost.questions import Approval, Frontend, ToolApproval
+from mcphost.questions import Approval, Frontend, Lasting, ToolApproval
 from mcphost.text import one_line
 from mcphost.tools import Tool
 
@@ -46,7 +50,8 @@ class Refuse:
 
 
 class Gate:
-    """The gate of one chat. An answer "for this chat" is remembered here, for the definition it was given about.
+    """The gate of one chat. An answer "for this chat" is remembered here, one for good by the policy, each for the
+    definition it was given about.
 
     `check(tool, arguments)` says what is wrong with arguments that a person edited, or None.
     """
@@ -61,12 +66,15 @@ class Gate:
         self._policy = policy
         self._frontend = frontend
         self._check = check
-        self._allowed: set[tuple[str, str, str]] = set()  # server, tool, pin
+        self._allowed: set[tuple[str, str, str, str]] = set()
+        self._listed: tuple[Tool, ...] = ()
+        self._waiting: list[_Waiting] = []
         self._one_question = anyio.Lock()
 
     def cover(self, tools: Iterable[Tool]) -> None:
         """Let the policy take note of what there is now (`Policy.cover`)."""
-        self._policy.cover(tools)
+        self._listed = tuple(tools)
+        self._policy.cover(self._listed)
 
     async def check(self, call: ToolCall, tool: Tool) -> Go | Refuse:
         """Judge `call`, and ask the person where the policy says so: one question at a time."""
@@ -74,12 +82,26 @@ class Gate:
             return _refused(call, tool, "its arguments are not a JSON object")
         verdict = self._without_asking(call, tool, call.arguments)
         if isinstance(verdict, Judgement):
-            async with self._one_question:
-                # While this call waited its turn, the answer to another one may have settled it.
-                verdict = self._without_asking(call, tool, call.arguments)
-                if isinstance(verdict, Judgement):
-                    verdict = await self._ask(call, tool, call.arguments, verdict)
+            waiting = _Waiting(call, tool, call.arguments)
+            self._waiting.append(waiting)
+            try:
+                # The other calls of this step come here before the first of them is asked about.
+                await anyio.lowlevel.checkpoint()
+                async with self._one_question:
+                    verdict = await self._in_turn(waiting)
+            finally:
+                self._waiting.remove(waiting)
         return verdict
+
+    async def _in_turn(self, waiting: _Waiting) -> Go | Refuse:
+        """While this call waited its turn, the answer to another one may have settled it."""
+        call, tool, arguments = waiting.call, waiting.tool, waiting.arguments
+        verdict = self._without_asking(call, tool, arguments)
+        if not isinstance(verdict, Judgement):
+            return verdict
+        if waiting.allowed:
+            return Go(call, tool.pin, "the person allowed it together with another", asked=True)
+        return await self._ask(waiting, verdict)
 
     def _without_asking(self, call: ToolCall, tool: Tool, arguments: Mapping[str, Any]) -> Go | Refuse | Judgement:
         judgement = self._policy.judge(tool, arguments)
@@ -87,25 +109,50 @@ class Gate:
             return _denied(call, tool, judgement)
         if judgement.decision == "allow":
             return Go(call, tool.pin, judgement.why, asked=False)
-        if (tool.server, tool.tool, tool.pin) in self._allowed:
+        if _key(tool) in self._allowed:
             return Go(call, tool.pin, "the person allowed it for this chat", asked=False)
         return judgement
 
-    async def _ask(self, call: ToolCall, tool: Tool, arguments: Mapping[str, Any], judgement: Judgement) -> Go | Refuse:
+    async def _ask(self, waiting: _Waiting, judgement: Judgement) -> Go | Refuse:
+        call, tool = waiting.call, waiting.tool
+        alike = [other for other in self._waiting if other is not waiting and other.is_like(waiting)]
         try:
-            answer = await self._frontend.ask(_question(call, tool, arguments, judgement.why))
+            answer = await self._frontend.ask(self._question(waiting, judgement, alike))
         except Exception as error:
             why = f"the question about it failed: {one_line(f'{type(error).__name__}: {error}')}"
             return _unasked(call, tool, judgement, why)
         if not answer.allowed and not answer.asked:
             return _unasked(call, tool, judgement, answer.reason or "nobody could be asked")
         if not answer.allowed:
-            return _refused(
-                call, tool, f"the person said no{f': {answer.reason}' if answer.reason else ''}", asked=True
-            )
-        return self._go(call, tool, answer)
+            forgotten = await self._remember([Answer.about(tool, "deny")]) if answer.disable else ""
+            said = f": {answer.reason}" if answer.reason else ", and never wants it to run" * answer.disable
+            return _refused(call, tool, f"the person said no{said}{forgotten}", asked=True)
+        return await self._go(call, tool, answer, alike)
 
-    def _go(self, call: ToolCall, tool: Tool, answer: Approval) -> Go | Refuse:
+    def _question(self, waiting: _Waiting, judgement: Judgement, alike: Sequence[_Waiting]) -> ToolApproval:
+        """What a rule asks about every time cannot be allowed for good."""
+        definition, lasting = waiting.tool.definition, list[Lasting](["once", "chat"])
+        if alike:
+            lasting.insert(1, "alike")
+        if self._policy.remembered and not (judgement.rule and judgement.rule.decision == "ask"):
+            lasting += ["always", "arguments", "server"]
+        return ToolApproval(
+            call=waiting.call.id,
+            server=waiting.tool.server,
+            tool=waiting.tool.tool,
+            arguments=waiting.arguments,
+            why=judgement.why,
+            title=definition.get("title"),
+            description=definition.get("description", ""),
+            annotations=definition.get("annotations", {}),
+            lasting=tuple(lasting),
+            disable=self._policy.remembered is not None,
+            alike=tuple(other.arguments for other in alike),
+            listed=len(self._of_server(waiting.tool)),
+            changes=judgement.changes,
+        )
+
+    async def _go(self, call: ToolCall, tool: Tool, answer: Approval, alike: Sequence[_Waiting]) -> Go | Refuse:
         if answer.arguments is not None and answer.arguments is not call.arguments:
             judgement = self._policy.judge(tool, answer.arguments)
             if judgement.decision == "deny":
@@ -115,23 +162,55 @@ class Gate:
                     call, tool, f"the person edited its arguments, but they do not fit: {problem}", asked=True
                 )
             call = replace(call, arguments=answer.arguments)
-        if answer.lasting == "chat":
-            self._allowed.add((tool.server, tool.tool, tool.pin))
-        return Go(call, tool.pin, "the person allowed it", asked=answer.asked)
+        forgotten = await self._settle(tool, answer.lasting, call.arguments or {}, alike)
+        return Go(call, tool.pin, f"the person allowed it{forgotten}", asked=answer.asked)
+
+    async def _settle(
+        self, tool: Tool, lasting: Lasting, arguments: Mapping[str, Any], alike: Sequence[_Waiting]
+    ) -> str:
+        """Take note of what else a yes allows; in words what could not be remembered, empty if all was."""
+        match lasting:
+            case "chat":
+                self._allowed.add(_key(tool))
+            case "alike":
+                for other in alike:
+                    other.allowed = True
+            case "always":
+                return await self._remember([Answer.about(tool, "allow")])
+            case "arguments":
+                return await self._remember([Answer.about(tool, "allow", arguments=arguments)])
+            case "server":
+                return await self._remember([Answer.about(one, "allow") for one in self._of_server(tool)])
+        return ""
+
+    async def _remember(self, answers: Sequence[Answer]) -> str:
+        if self._policy.remembered is None:
+            return ""
+        try:
+            await anyio.to_thread.run_sync(self._policy.remembered.add, answers)
+        except UsageError as error:
+            return f" (but for this time only: {one_line(error.message)})"
+        return ""
+
+    def _of_server(self, tool: Tool) -> list[Tool]:
+        return [one for one in self._listed if one.server == tool.server] or [tool]
 
 
-def _question(call: ToolCall, tool: Tool, arguments: Mapping[str, Any], why: str) -> ToolApproval:
-    definition = tool.definition
-    return ToolApproval(
-        call=call.id,
-        server=tool.server,
-        tool=tool.tool,
-        arguments=arguments,
-        why=why,
-        title=definition.get("title"),
-        description=definition.get("description", ""),
-        annotations=definition.get("annotations", {}),
-    )
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A call that needs an answer; `allowed`: it got one together with another call."""
+
+    call: ToolCall
+    tool: Tool
+    arguments: Mapping[str, Any]
+    allowed: bool = False
+
+    def is_like(self, other: _Waiting) -> bool:
+        return _key(self.tool) == _key(other.tool)
+
+
+def _key(tool: Tool) -> tuple[str, str, str, str]:
+    return tool.server, tool.server_pin, tool.tool, tool.pin
 
 
 def _denied(call: ToolCall, tool: Tool, judgement: Judgement, *, asked: bool = False) -> Refuse:

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
 from mcphost.approvals.conditions import fits
+from mcphost.approvals.differences import difference
+from mcphost.approvals.remembered import Answer, Remembered
 from mcphost.config.schema import CallOrigin, Decision, Rule
 from mcphost.tools import Tool
 
@@ -30,10 +32,11 @@ class Judgement:
     why: str
     rule: Rule | None = None
     unasked: bool = False
+    changes: tuple[str, ...] = ()
 
 
 class Policy:
-    """Judges calls by rules. It knows nothing of people: what they answer is the Gate's to remember.
+    """Judges calls by rules and by what a person answered for good (`remembered`; None: nothing is).
 
     `default` holds where no rule does. `yolo` allows everything but what a deny rule denies or `mode` forbids.
     `origin` is where the calls come from that are judged.
@@ -47,13 +50,15 @@ class Policy:
         mode: Mode = "ask",
         yolo: bool = False,
         origin: CallOrigin = "chat",
+        remembered: Remembered | None = None,
     ) -> None:
         self.rules = tuple(rules)
         self.default: Decision = default
         self.mode: Mode = mode
         self.yolo = yolo
         self.origin: CallOrigin = origin
-        self._first_pins: dict[tuple[str, str], str] = {}
+        self.remembered = remembered
+        self._first: dict[tuple[str, str], Tool] = {}
         self._in_first_listing: set[tuple[str, str]] = set()
 
     def cover(self, tools: Iterable[Tool]) -> None:
@@ -63,10 +68,10 @@ class Policy:
         by a rule that spells it out. A definition that changes after it was first seen is covered by none.
         """
         tools = tuple(tools)
-        known = {server for server, _ in self._first_pins}
+        known = {server for server, _ in self._first}
         self._in_first_listing |= {(tool.server, tool.tool) for tool in tools if tool.server not in known}
         for tool in tools:
-            self._first_pins.setdefault((tool.server, tool.tool), tool.pin)
+            self._first.setdefault((tool.server, tool.tool), tool)
 
     def judge(self, tool: Tool, arguments: Mapping[str, Any]) -> Judgement:
         """Whether `tool` may run with `arguments`, by the rules and the mode alone."""
@@ -74,6 +79,10 @@ class Policy:
         denying, asking, allowing = (_first(matching, decision) for decision in ("deny", "ask", "allow"))
         if denying:
             return Judgement("deny", _told(denying), denying)
+        answers = [answer for answer in self._answers() if answer.is_about(tool, arguments)]
+        never = next((answer for answer in answers if answer.decision == "deny"), None)
+        if never:
+            return Judgement("deny", f"you disabled it ({never.given}; `mcphost policy revoke {never.id}` undoes it)")
         if self.mode == "plan":
             return Judgement("deny", "plan mode: nothing runs; say what you would call, and with which arguments")
         if self.mode == "read-only" and not (tool.read_only and self._as_first_seen(tool)):
@@ -86,7 +95,11 @@ class Policy:
             whose = "your own word" if tool.reads else "the word of a server you trust"
             return Judgement("allow", f"read-only mode: it only reads, by {whose}")
         if allowing:
-            return self._allow(tool, [rule for rule in matching if rule.decision == "allow"])
+            judgement = self._allow(tool, [rule for rule in matching if rule.decision == "allow"])
+            if judgement.decision == "allow" or not answers:
+                return judgement
+        if answers:
+            return self._remembered(tool, answers)
         if self.default == "ask":
             return self._ask("no rule allows it")
         return Judgement(self.default, f"no rule is about it, and the default is {self.default}")
@@ -101,6 +114,8 @@ class Policy:
         """Whether a rule denies this tool whatever its arguments, so that a model need not hear of it."""
         return any(
             rule.decision == "deny" and not rule.conditional and self._names(rule, server, tool) for rule in self.rules
+        ) or any(
+            answer.decision == "deny" and (answer.server, answer.tool) == (server, tool) for answer in self._answers()
         )
 
     def sampling(self, server: str, configured: Decision) -> Decision:
@@ -117,21 +132,36 @@ class Policy:
         )
 
     def _as_first_seen(self, tool: Tool) -> bool:
-        return self._first_pins.get((tool.server, tool.tool), tool.pin) == tool.pin
+        return self._first.get((tool.server, tool.tool), tool).pin == tool.pin
+
+    def _answers(self) -> Sequence[Answer]:
+        return self.remembered.answers if self.remembered else ()
+
+    def _remembered(self, tool: Tool, answers: Sequence[Answer]) -> Judgement:
+        for answer in answers:
+            if answer.holds(tool):
+                return Judgement("allow", f"you allowed it for good ({answer.given})")
+        before = answers[0]
+        what = "it" if before.pin != tool.pin else "the configuration of its server"
+        changes = difference(before.definition, tool.definition) + difference(
+            {"server": before.entry}, {"server": tool.entry}
+        )
+        return self._ask(f"you allowed it for good, but {what} has changed since", changes=changes)
 
     def _allow(self, tool: Tool, rules: Sequence[Rule]) -> Judgement:
         pair = (tool.server, tool.tool)
         if not self._as_first_seen(tool):
-            return self._ask(f"{_told(rules[0])}, but the tool has changed since", rules[0])
+            changes = difference(self._first[pair].definition, tool.definition)
+            return self._ask(f"{_told(rules[0])}, but the tool has changed since", rules[0], changes)
         for rule in rules:
             if pair in self._in_first_listing or (rule.server, rule.tool) == pair:
                 return Judgement("allow", _told(rule), rule)
         return self._ask(f"{_told(rules[0])}, but the tool came later", rules[0])
 
-    def _ask(self, why: str, rule: Rule | None = None) -> Judgement:
+    def _ask(self, why: str, rule: Rule | None = None, changes: tuple[str, ...] = ()) -> Judgement:
         if self.mode == "auto":
             return Judgement("deny", f"{why}, and auto mode asks nobody", rule, unasked=True)
-        return Judgement("ask", why, rule)
+        return Judgement("ask", why, rule, changes=changes)
 
 
 def _first(rules: Iterable[Rule], decision: Decision) -> Rule | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from mcphost.cli import options
 from mcphost.cli.exits import DONE, ERROR
-from mcphost.cli.setup import configured
+from mcphost.cli.setup import Paths, configured
 from mcphost.config import checks
 from mcphost.config.files import read_text
 from mcphost.config.jsonc import Node, fault, parse
@@ -58,9 +59,9 @@ def explain(
     No server is started: the tool is taken as one that was listed from the beginning and never changed.
     """
     config = configured(configs, allow=allow, deny=deny)
-    tool = _tool(config, name)
     given = _object(arguments)
     rules = _policy(config, mode, origin)
+    tool = _tool(config, name, rules)
     judgement = _judge(rules, tool, given)
     others = [rule for rule in rules.matching(tool, given) if rule is not judgement.rule]
     if as_json:
@@ -88,8 +89,8 @@ def test_(file: Path, configs: tuple[Path, ...], allow: tuple[str, ...], deny: t
     cases = list(_cases(file))
     failed = 0
     for case in cases:
-        tool = _tool(config, case.call, case.annotations)
-        judgement = _judge(_policy(config, case.mode, case.origin), tool, case.arguments)
+        rules = _policy(config, case.mode, case.origin)
+        judgement = _judge(rules, _tool(config, case.call, rules, case.annotations), case.arguments)
         if judgement.decision != case.expect:
             failed += 1
             about = one_line(f"{case.call} {json.dumps(case.arguments, ensure_ascii=False)}", 300)
@@ -97,6 +98,27 @@ def test_(file: Path, configs: tuple[Path, ...], allow: tuple[str, ...], deny: t
             click.echo(f"{case.place}: {about}: expected {case.expect}, got {judgement.decision}: {why}")
     click.echo(f"{len(cases) - failed} of {len(cases)} cases are as expected.")
     return ERROR if failed else DONE
+
+
+@policy.command("list")
+@RULES
+def list_(configs: tuple[Path, ...], allow: tuple[str, ...], deny: tuple[str, ...]) -> int:
+    """List every rule, and every answer you gave for good with the id to revoke it by."""
+    from mcphost.commands.builtin import permitted
+
+    click.echo(permitted(_policy(configured(configs, allow=allow, deny=deny), "ask", "chat")))
+    return DONE
+
+
+@policy.command()
+@click.argument("name", metavar="ID|SERVER__TOOL")
+def revoke(name: str) -> int:
+    """Take back what you answered for good: the call is asked about again."""
+    from mcphost.approvals import Remembered
+    from mcphost.commands.builtin import revoke as forget
+
+    click.echo(forget(Remembered(Paths.of_user().answers), name))
+    return DONE
 
 
 @dataclass(frozen=True)
@@ -144,8 +166,9 @@ def _case(node: Node) -> _Case:
     )
 
 
-def _tool(config: Config, name: str, annotations: Mapping[str, Any] | None = None) -> Tool:
-    """A stand-in for a tool whose server is not asked."""
+def _tool(config: Config, name: str, rules: Policy, annotations: Mapping[str, Any] | None = None) -> Tool:
+    """A stand-in for a tool whose server is not asked: where an answer about it is remembered, as it was then."""
+    from mcphost.servers.definition import defined
     from mcphost.tools import Tool
 
     server, joint, tool = name.partition("__")
@@ -155,14 +178,21 @@ def _tool(config: Config, name: str, annotations: Mapping[str, Any] | None = Non
         known = checks.did_you_mean(server, config.servers)
         raise UsageError(f"there is no server {one_line(server)!r}{known}")
     entry = config.servers.get(server)
-    definition: Any = {"name": tool, "inputSchema": {"type": "object"}, "annotations": dict(annotations or {})}
-    return Tool.of(name, server, entry, definition, pin="")
+    answers = rules.remembered.answers if rules.remembered else ()
+    before = next((answer for answer in answers if (answer.server, answer.tool) == (server, tool)), None)
+    definition: Any = {"name": tool, "inputSchema": {"type": "object"}, **(before.definition if before else {})}
+    if annotations:
+        definition["annotations"] = dict(annotations)
+    return Tool.of(
+        name, server, entry, definition, before.pin if before else "", defined(entry, os.environ) if entry else {}
+    )
 
 
 def _policy(config: Config, mode: Mode, origin: CallOrigin) -> Policy:
-    from mcphost.approvals import Policy
+    from mcphost.approvals import Policy, Remembered
 
-    return Policy(config.rules, default=config.default, mode=mode, origin=origin)
+    remembered = Remembered(Paths.of_user().answers)
+    return Policy(config.rules, default=config.default, mode=mode, origin=origin, remembered=remembered)
 
 
 def _judge(policy: Policy, tool: Tool, arguments: Mapping[str, Any]) -> Judgement:

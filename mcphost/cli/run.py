@@ -125,6 +125,7 @@ def run(
 
 def _run(started: Boot, task: str, system: str, wish: Wish) -> int:
     from mcphost import app
+    from mcphost.approvals import Remembered
     from mcphost.cli import loop
     from mcphost.cli import task as tasks
     from mcphost.frontends.formats import Output
@@ -142,6 +143,7 @@ def _run(started: Boot, task: str, system: str, wish: Wish) -> int:
         mode=wish.mode,
         yolo=wish.yolo,
         origin="run",
+        remembered=Remembered(started.paths.answers),
         system=system,
         spill=started.paths.state / "results",
         processes=started.processes,

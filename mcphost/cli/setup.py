@@ -30,6 +30,10 @@ class Paths:
     config: Path
     state: Path
 
+    @property
+    def answers(self) -> Path:
+        return self.state / "answers.json"
+
     @classmethod
     def of_user(cls) -> Paths:
         from platformdirs import user_config_path, user_state_path

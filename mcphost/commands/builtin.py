@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
+from mcphost.approvals import Answer, Policy, Remembered
+from mcphost.config.schema import Glob, Regex, Rule
+from mcphost.errors import UsageError
 from mcphost.host import Chat
 from mcphost.plugins import Command, Registry
 from mcphost.servers import Server
@@ -30,6 +34,7 @@ def register(registry: Registry) -> None:
         Command("model", "show the model, or switch to another", model, "[PROVIDER/NAME]"),
         Command("prompts", "the servers' prompts", prompts, "[SERVER]"),
         Command("resources", "the servers' resources and templates", resources, "[SERVER]"),
+        Command("permissions", "what runs unasked and what never, or take an answer back", permissions, "[revoke ID]"),
         Command("clear", "forget this conversation", clear),
         Command("quit", "leave", leave),
     ):
@@ -86,6 +91,60 @@ async def resources(chat: Chat, line: str) -> str:
 async def clear(chat: Chat, line: str) -> str:
     chat.clear()
     return "The conversation is forgotten."
+
+
+async def permissions(chat: Chat, line: str) -> str:
+    verb, _, name = line.partition(" ")
+    if verb == "revoke":
+        return revoke(chat.policy.remembered, name)
+    return permitted(chat.policy)
+
+
+def permitted(policy: Policy) -> str:
+    """Every rule and every answer given for good, a line each, and what holds where there is none."""
+    rows = [("rule", str(rule.decision), rule_text(rule), str(rule.source)) for rule in policy.rules]
+    answers = policy.remembered.answers if policy.remembered else ()
+    rows += [
+        (answer.id, {"allow": "always", "deny": "never"}[answer.decision], answer_text(answer), answer.given)
+        for answer in answers
+    ]
+    return "\n".join(filter(None, [table(rows), f"Anything else: {policy.default}. Mode: {policy.mode}."]))
+
+
+def rule_text(rule: Rule) -> str:
+    conditions = [f"{key} {_wanted(value)}" for key, value in (rule.arguments or {}).items()]
+    conditions += [f"{hint}: {json.dumps(value)}" for hint, value in (rule.annotations or {}).items()]
+    conditions += [f"origin {rule.origin}"] if rule.origin else []
+    return one_line(f"{rule.server}__{rule.tool}" + (f" if {', '.join(conditions)}" if conditions else ""), 300)
+
+
+def answer_text(answer: Answer) -> str:
+    with_ = "" if answer.arguments is None else f" with {json.dumps(answer.arguments, ensure_ascii=False)}"
+    return one_line(f"{answer.server}__{answer.tool}{with_}", 300)
+
+
+def revoke(remembered: Remembered | None, name: str) -> str:
+    """Forget the answer with this id, or all about SERVER__TOOL; says which.
+
+    Raises:
+        UsageError: there is none.
+    """
+    answers = remembered.answers if remembered else ()
+    gone = [answer for answer in answers if name in (answer.id, f"{answer.server}__{answer.tool}")]
+    if remembered is None or not gone:
+        raise UsageError(f"nothing is remembered as {one_line(name)!r}", hint="Give an id, or SERVER__TOOL.")
+    remembered.forget([answer.id for answer in gone])
+    return "\n".join(f"Forgotten: {answer.decision} {answer_text(answer)}" for answer in gone)
+
+
+def _wanted(value: object) -> str:
+    match value:
+        case Glob(pattern):
+            return f"matches {pattern}"
+        case Regex(pattern):
+            return f"matches /{pattern}/"
+        case _:
+            return f"is {json.dumps(value, ensure_ascii=False)}"
 
 
 async def leave(chat: Chat, line: str) -> str:

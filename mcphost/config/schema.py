@@ -37,7 +37,8 @@ class ServerConfig:
     Exactly one of `command` (stdio) and `url` (http, sse) is set. `transport` "http" falls back to HTTP+SSE where the
     server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
     `read_only` are globs of tools that the user says only read; `accepts` names servers whose results may go into this
-    one's arguments.
+    one's arguments. `written` has the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the
+    file, `variables` the names of all that were expanded in the entry.
     """
 
     name: str
@@ -61,6 +62,8 @@ class ServerConfig:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     source: Source = Source()
+    written: Mapping[str, str] = field(default_factory=dict, compare=False)
+    variables: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ The law: a bad entry fails its own server only; an approval is never taken from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from mcphost.config import checks
 from mcphost.config.jsonc import Node, child, describe, fault
 from mcphost.config.schema import ServerConfig
-from mcphost.config.variables import Expander
+from mcphost.config.variables import Expander, names
 from mcphost.errors import ConfigError
 from mcphost.text import one_line
 
@@ -120,7 +120,32 @@ def _read_entry(name: str, node: Node, expander: Expander) -> ServerConfig:
         source=node.source,
     )
     fill = _stdio if common.transport == "stdio" else _remote
-    return fill(common, entry, expander)
+    server = fill(common, entry, expander)
+    return replace(server, written=_written(entry), variables=tuple(sorted(set(_variables(node.plain())))))
+
+
+def _written(entry: Mapping[str, Node]) -> dict[str, str]:
+    """The texts of `env` and `headers` that name variables."""
+    return {
+        f"{section}.{name}": value
+        for section in ("env", "headers")
+        for name, value in _pairs(entry[section].plain() if section in entry else {})
+        if isinstance(value, str) and names(value)
+    }
+
+
+def _pairs(section: Any) -> list[tuple[str, Any]]:
+    if isinstance(section, dict):
+        return list(section.items())
+    return [(name.strip(), value.strip()) for name, _, value in (str(item).partition(":") for item in section)]
+
+
+def _variables(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from names(value)
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _variables(item)
 
 
 def _is_disabled(node: Node) -> bool:

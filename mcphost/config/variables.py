@@ -18,6 +18,11 @@ _VARIABLE = re.compile(r"\$\{(?:(?:env:)?(?P<name>[A-Za-z_]\w*)(?P<or>:-(?P<defa
 _DIALECT = re.compile(r"\$\{([A-Za-z]+):(?![-=?+])")
 
 
+def names(value: str) -> list[str]:
+    """The variables that a text names, in their order."""
+    return [match["name"] for match in _VARIABLE.finditer(value) if match["name"]]
+
+
 @dataclass(frozen=True, slots=True)
 class Expander:
     """Expands with `environ`; relative paths begin at `directory` (None: they stay relative)."""

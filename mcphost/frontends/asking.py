@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any, cast
 
-from mcphost.frontends import form
+from mcphost.frontends import consent, form
 from mcphost.frontends.paint import Paint
 from mcphost.messages import to_json
 from mcphost.questions import (
@@ -28,7 +28,7 @@ from mcphost.questions import (
     SamplingReview,
     ToolApproval,
 )
-from mcphost.text import encodable, one_line, safe
+from mcphost.text import encodable, one_line, safe, visible
 
 _NO = ElicitationAnswer("decline")
 _CANCEL = ElicitationAnswer("cancel")
@@ -37,13 +37,17 @@ _CANCEL = ElicitationAnswer("cancel")
 class Asker:
     """Asks by `write`, reads lines from the terminal with file descriptor `terminal`. One question at a time.
 
-    End of input (Ctrl-D, a terminal that hung up) refuses.
+    End of input (Ctrl-D, a terminal that hung up) refuses. What is typed before a question has stood for
+    `grace` seconds answers nothing.
     """
 
-    def __init__(self, terminal: int, write: Callable[[str], None], paint: Paint) -> None:
+    def __init__(
+        self, terminal: int, write: Callable[[str], None], paint: Paint, *, grace: float = consent.GRACE
+    ) -> None:
         self._terminal = terminal
         self._write = write
         self._paint = paint
+        self._grace = grace
 
     async def ask(self, question: Question[A]) -> A:
         asked: object = question  # its A is of no use to a type checker here
@@ -61,17 +65,38 @@ class Asker:
                 answer = question.refusal
         return cast("A", answer)
 
-    async def _approve(self, question: ToolApproval) -> Approval:
+    async def _approve(self, asked: ToolApproval) -> Approval:
+        question = asked
+        while True:
+            self._show_call(question)
+            edited = question is not asked
+            keys = consent.choices(question, edited=edited)
+            self._say("\n".join(f"    [{key}] {label}" for key, label in keys.items()))
+            key, words = await self._choose("Run it? A key, then Enter; after n a reason: ", "".join(keys))
+            if key != "e":
+                return consent.approval(key, reason=words, arguments=question.arguments if edited else None)
+            question = await self._edit(question)
+
+    def _show_call(self, question: ToolApproval) -> None:
         self._say(
             self._paint.bold(f"? {one_line(f'{question.server}__{question.tool}')} wants to run") + _why(question)
         )
         if question.description:
             self._say(f"  {one_line(question.server)} describes it: {one_line(question.description, 500)}")
+        for line in question.changes:
+            self._say(self._paint.yellow(f"  {visible(line)}"))
         self._say(indent(exact(question.arguments), "  "))
-        key, reason = await self._choose("Run it? [y] yes, once  [s] yes, in this whole chat  [n] no, and why: ", "ysn")
-        if key in ("y", "s"):
-            return Approval(allowed=True, lasting="chat" if key == "s" else "once")
-        return Approval(allowed=False, reason=reason or None)
+        for arguments in question.alike:
+            self._say("  and with:\n" + indent(exact(arguments), "  "))
+
+    async def _edit(self, question: ToolApproval) -> ToolApproval:
+        """The question with other arguments; as it was where the person thought better of it."""
+        while line := await self._line("NAME=VALUE, or all arguments as JSON (Enter alone: as they were): "):
+            try:
+                return consent.edit(question, line)
+            except ValueError as error:
+                self._say(f"  {error}")
+        return question
 
     async def _review(self, question: SamplingReview) -> SamplingDecision:
         server, model = one_line(question.server), one_line(question.model)
@@ -159,6 +184,7 @@ class Asker:
 
     async def _choose(self, prompt: str, keys: str) -> tuple[str | None, str]:
         """The key that was typed, and the words after it; None at the end of the input."""
+        await asyncio.sleep(self._grace)
         while True:
             line = await self._line(prompt)
             if line is None:
@@ -196,10 +222,7 @@ async def _readable(descriptor: int) -> None:
 
 def exact(value: Any) -> str:
     """JSON that hides nothing: what a terminal would act on or not show stands there as its escape."""
-    text = json.dumps(to_json(value), indent=2, ensure_ascii=False)
-    if safe(text) == text:
-        return text
-    return "".join(char if safe(char) == char else json.dumps(char)[1:-1] for char in text)
+    return visible(json.dumps(to_json(value), indent=2, ensure_ascii=False))
 
 
 def _why(question: ToolApproval) -> str:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from mcphost import text
+from mcphost.config.definition import digest
 from mcphost.config.schema import ServerConfig
 from mcphost.messages import ToolDefinition
 from mcphost.servers.wire import WireTool
@@ -35,7 +36,8 @@ class Tool:
     """Something a model may call. `name` is for the model; `server` and `tool` go on the wire and are what rules see.
 
     `pin` is the SHA-256 of the whole definition: a consent holds for it and for nothing else. `trusted`: the user
-    believes this server's annotations; `reads`: the user says that this tool only reads.
+    believes this server's annotations; `reads`: the user says that this tool only reads. `entry` is the canonical
+    definition of its server, `server_pin` the digest of that.
     """
 
     name: str
@@ -45,19 +47,30 @@ class Tool:
     pin: str
     trusted: bool = False
     reads: bool = False
+    entry: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    server_pin: str = field(init=False)
     _told: ToolDefinition = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         described = self.definition.get("description") or self.definition.get("title") or ""
         schema = _safe_json(self.definition["inputSchema"])
+        object.__setattr__(self, "server_pin", digest(self.entry))
         object.__setattr__(self, "_told", ToolDefinition(self.name, _capped(text.safe(described)), schema))
 
     @classmethod
-    def of(cls, name: str, server: str, config: ServerConfig | None, definition: WireTool, pin: str) -> Tool:
+    def of(
+        cls,
+        name: str,
+        server: str,
+        config: ServerConfig | None,
+        definition: WireTool,
+        pin: str,
+        entry: Mapping[str, Any] | None = None,
+    ) -> Tool:
         """The tool as the user's word on its server (`config`) makes it; None: a server that no file configures."""
         trusted, globs = (config.trust_annotations, config.read_only) if config else (False, ())
         reads = any(fnmatchcase(definition["name"], glob) for glob in globs)
-        return cls(name, server, definition["name"], definition, pin, trusted, reads)
+        return cls(name, server, definition["name"], definition, pin, trusted, reads, entry or {})
 
     @property
     def read_only(self) -> bool:

@@ -59,7 +59,7 @@ class Toolbox:
     """The tools of `servers` that are ready, and `local` Python functions as the server "local".
 
     `hidden(server, tool)` leaves tools out of sight. Results longer than `limits.result_tokens` are cut, and
-    saved under the directory `spill` where one is given.
+    saved under the directory `spill` where one is given. `entry` gives a server's canonical definition.
     """
 
     def __init__(
@@ -70,12 +70,14 @@ class Toolbox:
         limits: Limits,
         spill: Path | None = None,
         hidden: Callable[[str, str], bool] = lambda server, tool: False,
+        entry: Callable[[ServerConfig | None], Mapping[str, Any]] = lambda config: {},
     ) -> None:
         self._configured = servers
         self._local = LocalServer(local)
         self._limits = limits
         self._spill = spill
         self._hidden = hidden
+        self._entry = entry
         self._checker = ArgumentChecker()
         self._listings: list[_Listing] = []
         self._tools: Mapping[str, Tool] = MappingProxyType({})
@@ -183,7 +185,9 @@ class Toolbox:
         tools = {}
         for pair in sorted(found):
             listing, definition, pin = found[pair]
-            tools[names[pair]] = Tool.of(names[pair], listing.server, listing.config, definition, pin)
+            tools[names[pair]] = Tool.of(
+                names[pair], listing.server, listing.config, definition, pin, self._entry(listing.config)
+            )
         return MappingProxyType(tools), tuple(left_out)
 
 

@@ -106,6 +106,7 @@ async def test_the_object_shown_is_the_object_sent() -> None:
             title="Log",
             description="Shows the log.",
             annotations={"readOnlyHint": True},
+            listed=1,
         )
     ]
 

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcphost.approvals import Policy
+from mcphost.approvals import Answer, Policy, Remembered
 from mcphost.cli.policy import policy
+from mcphost.config import load
 from mcphost.config.schema import Glob, Rule
+from mcphost.servers.definition import defined
 from mcphost.tools import Tool
 
 
@@ -76,6 +79,30 @@ def test_a_table_of_cases_is_tested(config: Path, tmp_path: Path) -> None:
     cases.write_text('[{"call": "git__push"}]')
     assert '"expect" is missing' in str(run("test", "-C", config, cases).exception)
     assert "no such file" in str(run("test", "-C", config, tmp_path / "none.json").exception)
+
+
+def test_what_was_answered_for_good_is_listed_explained_and_revoked(config: Path, tmp_path: Path) -> None:
+    entry = defined(load([config], user=None, environ={}).servers["git"], os.environ)
+    push = Tool("git__push", "git", "push", {"name": "push", "inputSchema": {"type": "object"}}, "p", entry=entry)
+    remembered = Remembered(tmp_path / "state" / "mcphost" / "answers.json")
+    remembered.add([Answer.about(push, "allow", arguments={"force": False}), Answer.about(push, "deny")])
+    allowed, denied = remembered.answers
+    listed = run("list", "-C", config).output
+    assert f'{allowed.id}  always  git__push with {{"force": false}}' in listed
+    assert f"{denied.id}  never   git__push" in listed
+    assert "git__* if path matches /etc/*" in listed
+    assert f"{config}:3" in listed
+    assert "Anything else: ask. Mode: ask." in listed
+    assert f"policy revoke {denied.id}" in run("explain", "-C", config, "git__push").output
+    assert run("revoke", denied.id).output == "Forgotten: deny git__push\n"
+    said = run("explain", "-C", config, "git__push", '{"force": false}').output
+    assert said.startswith("allow: you allowed it for good")
+    config.write_text(config.read_text().replace("/no/such/program", "/no/such/other"))
+    said = run("explain", "-C", config, "git__push", '{"force": false}').output
+    assert said.startswith("ask: you allowed it for good, but the configuration of its server has changed since")
+    run("revoke", "git__push")
+    assert not Remembered(remembered.file).answers
+    assert "nothing is remembered" in str(run("revoke", "git__push").exception)
 
 
 patterns: Any = st.sampled_from(["git_log", "git_*", "*", "push"])

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,11 @@ class Typist:
     def type(self, text: str) -> None:
         os.write(self.hand, text.encode())
 
-    async def answer(self, question: Any, *lines: str) -> Any:
+    async def answer(self, question: Any, *lines: str, grace: float = 0) -> Any:
         self.lines = list(lines)
-        asked: Any = await Asker(self.terminal, lambda text: void(self.write(text)), Paint(False)).ask(question)
+        asked: Any = await Asker(self.terminal, lambda text: void(self.write(text)), Paint(False), grace=grace).ask(
+            question
+        )
         assert self.lines == []
         return asked
 
@@ -105,6 +108,54 @@ async def test_the_arguments_are_shown_whole_and_hide_nothing(typist: Typist) ->
 async def test_what_was_typed_before_the_question_answers_nothing(typist: Typist) -> None:
     typist.type("y\n")
     assert await typist.answer(APPROVAL, "n") == Approval(allowed=False)
+
+
+async def test_what_is_typed_as_the_question_appears_answers_nothing(typist: Typist) -> None:
+    question = asyncio.create_task(typist.answer(APPROVAL, "n", grace=0.05))
+    await asyncio.sleep(0)  # the question is shown, and waits
+    assert "[y]" in typist.shown
+    typist.type("y\n")
+    assert await question == Approval(allowed=False)
+
+
+ALL = replace(
+    APPROVAL,
+    lasting=("once", "alike", "chat", "always", "arguments", "server"),
+    disable=True,
+    alike=({"a": 3}, {"a": "\x1b"}),
+    listed=7,
+    changes=("- description: Adds\x1b", "+ description: Sends"),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("w", Approval(allowed=True, lasting="alike")),
+        ("a", Approval(allowed=True, lasting="always")),
+        ("p", Approval(allowed=True, lasting="arguments")),
+        ("v", Approval(allowed=True, lasting="server")),
+        ("d", Approval(allowed=False, disable=True)),
+        ("d wrong server", Approval(allowed=False, disable=True, reason="wrong server")),
+    ],
+)
+async def test_an_answer_may_hold_for_longer_where_the_question_offers_it(
+    typist: Typist, line: str, answer: Approval
+) -> None:
+    assert await typist.answer(APPROVAL, line, "n") == Approval(allowed=False)
+    assert await typist.answer(ALL, line) == answer
+    for words in ("all 7 tools that demo lists now", "the 2 others", '"a": 3', r"\u001b", "+ description: Sends"):
+        assert words in typist.shown
+    assert safe(typist.shown) == typist.shown
+
+
+async def test_arguments_are_edited_before_they_run(typist: Typist) -> None:
+    edited = await typist.answer(ALL, "e", "nonsense", "a=[4]", "e", "b=plain text", "a", "y")
+    assert edited == Approval(allowed=True, arguments={"a": [4], "b": "plain text"})
+    assert '"b": "plain text"' in typist.shown
+    assert await typist.answer(ALL, "e", '{"a": 1', '{"c": 1}', "y") == Approval(allowed=True, arguments={"c": 1})
+    assert await typist.answer(ALL, "e", "", "a") == Approval(allowed=True, lasting="always")
+    assert await typist.answer(ALL, "e", "a=1", "n too late") == Approval(allowed=False, reason="too late")
 
 
 async def test_a_question_that_is_cancelled_leaves_the_terminal_to_the_next_one(typist: Typist) -> None:
@@ -212,8 +263,7 @@ async def test_lines_that_come_during_a_question_wait_until_it_is_answered(typis
     await narrator.show(CallEnded(call="x", name="slow", result=ToolResult("x", ()), seconds=1))
     assert typist.shown.count("wants to run") == 1
     assert "meanwhile" not in typist.shown
-    typist.lines = ["n"]
-    typist.type("y\n")
+    typist.lines = ["y", "n"]
     assert (await question, await other) == (Approval(allowed=True), Approval(allowed=False))
     first, second = typist.shown.split("meanwhile")
     assert "slow" not in first
@@ -236,7 +286,7 @@ def test_a_process_asks_on_its_own_terminal(tmp_path: Path) -> None:
     child = pexpect.spawn(sys.executable, [str(script)], encoding="utf-8", timeout=20)
     child.expect(re.escape("Run it?"))
     child.sendline("")
-    child.expect("Type y, s or n")
+    child.expect("Type y, s, n or e")
     child.expect(re.escape("Run it?"))
     child.sendline("n too large")
     child.expect("ANSWER False too large")

@@ -1,0 +1,44 @@
+"""The canonical definition of a server: what trust in it, and every answer about its tools, is bound to.
+
+It holds no secret: of `env` and `headers` what was written (`${NAME}`) stays, a literal is a fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from mcphost.config.schema import ServerConfig
+
+
+def canonical(server: ServerConfig, executable: str | None = None) -> dict[str, Any]:
+    """JSON values; the order of keys and white space in the file make no difference. `executable` is what `command`
+    names now, as an absolute path."""
+    definition = {
+        "command": server.command,
+        "executable": executable,
+        "args": list(server.args),
+        "cwd": str(server.cwd) if server.cwd else None,
+        "url": server.url,
+        "transport": server.transport,
+        "env": _written(server, "env", server.env),
+        "headers": _written(server, "headers", server.headers),
+        "variables": sorted(server.variables),
+    }
+    return {key: value for key, value in definition.items() if value}
+
+
+def digest(definition: Mapping[str, Any]) -> str:
+    """SHA-256 of a canonical definition, in hex."""
+    written = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+    return sha256(written.encode()).hexdigest()
+
+
+def _written(server: ServerConfig, section: str, values: Mapping[str, str]) -> dict[str, str]:
+    return {name: server.written.get(f"{section}.{name}") or _fingerprint(value) for name, value in values.items()}
+
+
+def _fingerprint(value: str) -> str:
+    return f"sha256:{sha256(value.encode(errors='surrogatepass')).hexdigest()[:16]}"
