@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from mcphost.config.schema import ServerConfig
 from mcphost.errors import ServerUnavailable
 from mcphost.servers.environment import inherited, resolve
+from mcphost.servers.marks import marks
 from mcphost.servers.reaper import MARK, Reaper
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _POLL = 0.02  # seconds between looks at a group without its leader
 def spawn(config: ServerConfig, environ: Mapping[str, str], *, reaper: Reaper) -> Process:
     """Start the stdio server `config` describes. Takes about a millisecond and needs no event loop.
 
-    `environ` is the host's environment, of which the server gets `inherited`, then its own `env`, then the mark.
+    `environ` is the host's environment, of which the server gets `inherited`, then its own `env`, then our `marks`.
 
     Raises:
         ServerUnavailable: command or working directory not found, or not executable; `detail["server"]` names it.
@@ -49,7 +50,7 @@ def spawn(config: ServerConfig, environ: Mapping[str, str], *, reaper: Reaper) -
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=config.cwd,
-            env={**inherited(environ), **config.env, MARK: reaper.run_id},
+            env={**inherited(environ), **config.env, **marks(reaper.run_id, config.name, config.source.file)},
             start_new_session=True,
         )
     except ServerUnavailable as error:

@@ -67,11 +67,11 @@ def test_a_server_inherits_names_from_the_short_list_and_no_key() -> None:
     assert inherited({**host, **keys}) == host
 
 
-def test_a_spawned_server_sees_the_list_its_own_entry_and_the_mark(reaper: Reaper) -> None:
+def test_a_spawned_server_sees_the_list_its_own_entry_and_the_marks(reaper: Reaper) -> None:
     script = "import os; print(sorted(os.environ))"
     config = ServerConfig("s", sys.executable, ("-c", script), {"TOKEN": "t"})
     process = spawn(config, {"PATH": "/bin", "ANTHROPIC_API_KEY": "k", "LANG": "C.UTF-8"}, reaper=reaper)
-    assert process.stdout.read(4096) == f"{['LANG', 'MCPHOST_RUN', 'PATH', 'TOKEN']}\n".encode()
+    assert process.stdout.read(4096) == f"{['LANG', 'MCPHOST_ORIGIN', 'MCPHOST_RUN', 'PATH', 'TOKEN']}\n".encode()
     asyncio.run(process.stop())
 
 
