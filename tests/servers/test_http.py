@@ -155,7 +155,7 @@ async def test_401_in_the_midst_of_it_means_the_same() -> None:
 
 
 async def test_a_server_that_is_busy_for_a_moment_is_asked_again() -> None:
-    busy = iter([http("503 Service Unavailable")] * 2)
+    busy = iter([http("503 Service Unavailable")])
     async with faulty(lambda request: next(busy, None)) as (server, _):
         assert server.state == "ready"
 
@@ -273,7 +273,7 @@ async def test_a_server_that_ends_its_streams_at_once_is_not_stormed() -> None:
     def fault(request: Request) -> bytes | None:
         return stream if request.rpc == "tools/call" or request.method == "GET" else None
 
-    async with faulty(fault, timeout=2) as (server, peer):
+    async with faulty(fault, timeout=1) as (server, peer):
         with pytest.raises(ServerError):
             await server.call("work", {})
         assert sum(request.method == "GET" for request in peer.requests) < 20

@@ -222,7 +222,7 @@ async def test_the_clock_stands_still_while_a_person_is_asked(modern: bool) -> N
     scripted = Scripted({**WORK, "tools/call": inputs(a=form)}) if modern else legacy("elicitation/create", FORM)
     limits = Limits(call_idle=0.2, call_total=0.3)
     async with connected(scripted, limits=limits) as server:
-        slow = Person(lambda: asyncio.sleep(0.6))
+        slow = Person(lambda: asyncio.sleep(0.4))
         assert "Ada" in (await server.call("work", {}, caller=slow)).content[0]["text"]
 
 
@@ -243,7 +243,7 @@ def progressing(steps: int, pause: float) -> Scripted:
 
 
 async def test_progress_pushes_the_idle_limit_back() -> None:
-    async with connected(progressing(8, 0.1), limits=Limits(call_idle=0.3)) as server:
+    async with connected(progressing(8, 0.05), limits=Limits(call_idle=0.2)) as server:
         assert (await server.call("work", {})).content[0]["text"] == "done"
 
 
@@ -399,14 +399,14 @@ def serve(messages):
 )
 async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behaviour: str) -> None:
     config = python("old", LEGACY_SERVER + behaviour)
-    async with pool({"old": config}, limits=Limits(probe=0.3, connect=3)) as running:
+    async with pool({"old": config}, limits=Limits(probe=0.2, connect=2)) as running:
         assert await running.settled(10)
         server = running.servers["old"]
         assert (server.state, server.era, len(server.tools)) == ("ready", "legacy", 1)
 
 
 async def test_a_server_that_starts_slowly_is_not_started_twice() -> None:
-    config = python("slow", "import time; time.sleep(0.6); from mcphost.demo.__main__ import main; main()")
+    config = python("slow", "import time; time.sleep(0.4); from mcphost.demo.__main__ import main; main()")
     seen = Seen()
     async with pool({"slow": config}, limits=Limits(probe=0.2), show=seen) as running:
         assert await running.settled(20)
@@ -417,7 +417,7 @@ async def test_a_server_that_starts_slowly_is_not_started_twice() -> None:
 
 async def test_a_silent_server_fails_at_its_limit_and_says_so() -> None:
     config = python("mute", "import sys; sys.stdin.read()")
-    async with pool({"mute": config}, limits=Limits(connect=1.0, probe=0.2)) as running:
+    async with pool({"mute": config}, limits=Limits(connect=0.5, probe=0.1)) as running:
         assert await running.settled(5)
         assert running.servers["mute"].detail == "mute did not answer the handshake in time"
 

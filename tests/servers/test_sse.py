@@ -29,7 +29,7 @@ async def test_an_old_sse_server_works_whether_named_or_found(transport: str) ->
         (events("event: endpoint\ndata: http://127.0.0.2:9/steal"), "sent elsewhere, to 127.0.0.2"),
         (events("event: message\ndata: {}"), "no endpoint event"),
         (events(), "no endpoint event"),
-        (http("503 Busy", b"later", "text/plain"), "HTTP 503 Busy: later"),
+        (http("403 Forbidden", b"not you", "text/plain"), "HTTP 403 Forbidden: not you"),
         (http(body=b"{}"), "text/event-stream"),
     ],
 )
