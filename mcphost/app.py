@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mcphost import commands
-from mcphost.approvals import Mode, Policy, Remembered
+from mcphost.approvals import Lock, Mode, Policy, Remembered
 from mcphost.config.schema import CallOrigin, Config
 from mcphost.host import Host
 from mcphost.plugins import Registry
@@ -37,6 +37,7 @@ def host(
     yolo: bool = False,
     origin: CallOrigin = "chat",
     remembered: Remembered | None = None,
+    lock: Lock | None = None,
     system: str = "",
     spill: Path | None = None,
     processes: Mapping[str, Process] | None = None,
@@ -46,7 +47,15 @@ def host(
     return Host(
         config,
         frontend=frontend,
-        policy=Policy(config.rules, default=config.default, mode=mode, yolo=yolo, origin=origin, remembered=remembered),
+        policy=Policy(
+            config.rules,
+            default=config.default,
+            mode=mode,
+            yolo=yolo,
+            origin=origin,
+            remembered=remembered,
+            lock=lock,
+        ),
         system=system,
         spill=spill,
         environ=environ,

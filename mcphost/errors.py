@@ -5,6 +5,7 @@ McpHostError
 │   ├── ConfigError       a configuration file is wrong
 │   └── Busy              a chat already has a turn running
 ├── JournalError          the journal cannot be read or written
+├── Drift                 servers or tools are not what the lock was written for
 ├── SignInNeeded          a server or a model API wants credentials that nobody gave
 ├── ServerError           a server's fault
 │   ├── ServerUnavailable it cannot be reached, or is not ready
@@ -69,6 +70,12 @@ class Busy(UsageError):
 
 class JournalError(McpHostError):
     code = "journal_error"
+
+
+class Drift(McpHostError):
+    """Something differs from the lock; `detail["changes"]` has a line for each difference."""
+
+    code = "drift"
 
 
 class SignInNeeded(McpHostError):

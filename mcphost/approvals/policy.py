@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from mcphost.approvals.conditions import fits
 from mcphost.approvals.differences import difference
+from mcphost.approvals.lock import Lock
 from mcphost.approvals.remembered import Answer, Remembered
 from mcphost.config.schema import CallOrigin, Decision, Rule
 from mcphost.tools import Tool
@@ -39,7 +40,7 @@ class Policy:
     """Judges calls by rules and by what a person answered for good (`remembered`; None: nothing is).
 
     `default` holds where no rule does. `yolo` allows everything but what a deny rule denies or `mode` forbids.
-    `origin` is where the calls come from that are judged.
+    `origin` is where the calls come from that are judged. With a `lock` nothing runs but what it holds.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Policy:
         yolo: bool = False,
         origin: CallOrigin = "chat",
         remembered: Remembered | None = None,
+        lock: Lock | None = None,
     ) -> None:
         self.rules = tuple(rules)
         self.default: Decision = default
@@ -58,6 +60,7 @@ class Policy:
         self.yolo = yolo
         self.origin: CallOrigin = origin
         self.remembered = remembered
+        self.lock = lock
         self._first: dict[tuple[str, str], Tool] = {}
         self._in_first_listing: set[tuple[str, str]] = set()
 
@@ -79,6 +82,8 @@ class Policy:
         denying, asking, allowing = (_first(matching, decision) for decision in ("deny", "ask", "allow"))
         if denying:
             return Judgement("deny", _told(denying), denying)
+        if self.lock and not self.lock.holds(tool):
+            return Judgement("deny", "the lock does not hold this definition of it")
         answers = [answer for answer in self._answers() if answer.is_about(tool, arguments)]
         never = next((answer for answer in answers if answer.decision == "deny"), None)
         if never:

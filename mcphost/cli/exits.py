@@ -8,7 +8,7 @@
 | 3 | sign-in needed, at a server or a model API |
 | 4 | a required server is not available |
 | 5 | the tool failed (`call`) |
-| 6 | a call was refused because nobody could be asked |
+| 6 | a call was refused because nobody could be asked; or something is not what was locked or trusted |
 | 7 | a limit was reached: steps or time |
 | 75 | transient: rate limit, overload, timeout of a model API or server; try again later |
 | 129, 130, 141, 143 | SIGHUP, SIGINT, a closed stdout, SIGTERM |
@@ -23,7 +23,7 @@ import traceback
 
 import click
 
-from mcphost.errors import McpHostError, ModelBusy, ServerTimeout, ServerUnavailable, SignInNeeded, UsageError
+from mcphost.errors import Drift, McpHostError, ModelBusy, ServerTimeout, ServerUnavailable, SignInNeeded, UsageError
 from mcphost.text import safe
 
 DONE, ERROR, USAGE, SIGN_IN, UNAVAILABLE, TOOL_FAILED, REFUSED, LIMIT, TRANSIENT = 0, 1, 2, 3, 4, 5, 6, 7, 75
@@ -31,6 +31,7 @@ HANGUP, INTERRUPTED, PIPE, TERMINATED = 129, 130, 141, 143
 
 _CODES: tuple[tuple[type[McpHostError], int], ...] = (
     (UsageError, USAGE),
+    (Drift, REFUSED),
     (SignInNeeded, SIGN_IN),
     (ServerUnavailable, UNAVAILABLE),
     (ServerTimeout, TRANSIENT),

@@ -41,7 +41,7 @@ def tools(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, debug
             click.echo(f"left out: {one_line(problem, 300)}", err=True)
         return DONE
 
-    return _look(configs, only, show, debug=debug)
+    return look(configs, only, show, debug=debug)
 
 
 @click.command()
@@ -62,7 +62,7 @@ def servers(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, deb
                 click.echo(_details(server))
         return DONE
 
-    return _look(configs, only, show, debug=debug, require=False)
+    return look(configs, only, show, debug=debug, require=False)
 
 
 @click.command()
@@ -82,7 +82,7 @@ def resources(what: str | None, configs: tuple[Path, ...], only: tuple[str, ...]
             return _json(listed)
         return await _print_command(chat, "resources")
 
-    return _look(configs, _named(what, only), show, debug=debug)
+    return look(configs, _named(what, only), show, debug=debug)
 
 
 @click.command()
@@ -109,7 +109,7 @@ def prompts(
             return _json({server.name: server.prompts for server in ready})
         return await _print_command(chat, "prompts")
 
-    return _look(configs, _named(what, only), show, debug=debug)
+    return look(configs, _named(what, only), show, debug=debug)
 
 
 @click.command()
@@ -153,10 +153,10 @@ def call(
             _print_blocks(result.content)
         return TOOL_FAILED if result.is_error else DONE
 
-    return _look(configs, only or (server,), poke, debug=debug)
+    return look(configs, only or (server,), poke, debug=debug)
 
 
-def _look(
+def look(
     configs: Sequence[Path],
     only: Sequence[str],
     show: Callable[[Chat], Awaitable[int]],

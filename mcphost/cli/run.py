@@ -20,7 +20,7 @@ from mcphost.errors import McpHostError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcphost.approvals import Mode
+    from mcphost.approvals import Lock, Mode
     from mcphost.frontends.formats import Format
 
 FIRST_BYTE_SECONDS = 3.0
@@ -57,6 +57,7 @@ class Wish:
     "plan: nothing runs, the model says what it would call; auto: rules decide, nothing is asked.  [default: ask]",
 )
 @click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
+@click.option("--locked", is_flag=True, envvar="MCPHOST_LOCKED", help="Refuse whatever is not as in mcphost.lock.")
 @click.option(
     "--output-format",
     metavar="text|json|stream-json",
@@ -92,6 +93,7 @@ def run(
     deny: tuple[str, ...],
     mode: Mode,
     yolo: bool,
+    locked: bool,
     output_format: str,
     output: Path | None,
     system: str | None,
@@ -114,8 +116,9 @@ def run(
         if debug:
             log_to_stderr()
         text = system_text(system)
-        started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model)
-        return _run(started, _whole_task(task), text, wish)
+        lock = _lock() if locked else None
+        started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, lock=lock)
+        return _run(started, _whole_task(task), text, wish, lock)
     except (McpHostError, BrokenPipeError, Exit) as error:
         return report(error, machine=wish.machine, debug=debug)
     finally:
@@ -123,7 +126,13 @@ def run(
             started.reaper.close()
 
 
-def _run(started: Boot, task: str, system: str, wish: Wish) -> int:
+def _lock() -> Lock:
+    from mcphost.approvals import lock
+
+    return lock.Lock.read(Path(lock.NAME))
+
+
+def _run(started: Boot, task: str, system: str, wish: Wish, lock: Lock | None) -> int:
     from mcphost import app
     from mcphost.approvals import Remembered
     from mcphost.cli import loop
@@ -144,6 +153,7 @@ def _run(started: Boot, task: str, system: str, wish: Wish) -> int:
         yolo=wish.yolo,
         origin="run",
         remembered=Remembered(started.paths.answers),
+        lock=lock,
         system=system,
         spill=started.paths.state / "results",
         processes=started.processes,

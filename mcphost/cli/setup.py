@@ -20,6 +20,7 @@ from mcphost.errors import McpHostError, UsageError
 from mcphost.servers.process import Process, Reaper, spawn
 
 if TYPE_CHECKING:
+    from mcphost.approvals import Lock
     from mcphost.models.base import Model
 
 
@@ -61,16 +62,20 @@ def boot(
     max_steps: int | None = None,
     model: str | None = None,
     start: bool = True,
+    lock: Lock | None = None,
 ) -> Boot:
     """Read the configuration, apply the flags and spawn every stdio server that is enabled.
 
     Raises:
         ConfigError: a file is wrong.
         UsageError: a flag is.
+        Drift: the servers are not those in `lock`.
     """
     config = _restrict(configured(configs, allow=allow, deny=deny), only)
     limits = replace(config.limits, max_steps=max_steps) if max_steps else config.limits
     config = replace(config, limits=limits, model=model or config.model)
+    if lock:
+        _check(lock, config)
     started = Boot(config, Paths.of_user(), dict(os.environ), Reaper(), {})
     if start:
         for _ in spawn_each(started):
@@ -146,6 +151,13 @@ def log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+
+
+def _check(lock: Lock, config: Config) -> None:
+    from mcphost.servers.definition import defined
+
+    enabled = [server for server in config.servers.values() if not server.disabled]
+    lock.check_definitions({server.name: defined(server, os.environ) for server in enabled})
 
 
 def _rules(patterns: Sequence[str], decision: Decision) -> list[Rule]:

@@ -13,6 +13,7 @@ import anyio
 
 from mcphost.agent import Reply
 from mcphost.cli.exits import DONE, ERROR, LIMIT, REFUSED
+from mcphost.cli.lock import offers
 from mcphost.errors import McpHostError, ServerUnavailable, UsageError
 from mcphost.frontends import Denied, Ending, Opening, RunFrontend, ServerRow
 from mcphost.host import Host
@@ -48,6 +49,8 @@ async def _answer(host: Host, frontend: RunFrontend, task: str, wish: Wish) -> R
     try:
         await host.settled(min(SERVERS_SECONDS, limit))
         _require_any(host)
+        if host.policy.lock:
+            host.policy.lock.check_offers(offers(chat))
     finally:
         frontend.begin(
             Opening(chat.id, chat.model.name, wish.mode, wish.yolo, _rows(host), widening=host.config.widening)

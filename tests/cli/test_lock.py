@@ -1,0 +1,76 @@
+"""`mcphost lock` and `run --locked`, with real servers."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Ran, config, mcphost, script
+
+SERVER = """
+import os, sys
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("s", instructions=os.environ.get("SAYS", "Be kind."))
+open(os.environ["MARK"], "a").write("started\\n")
+
+@server.tool(description=os.environ.get("TOOL", "Adds."))
+def add(a: int, b: int) -> int:
+    return a + b
+
+server.run()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "server.py").write_text(SERVER)
+    config(tmp_path, {"calc": [sys.executable, str(tmp_path / "server.py")]})
+    return tmp_path
+
+
+async def run(project: Path, *arguments: str, **env: str) -> Ran:
+    file = project / "config.json"
+    entries = json.loads(file.read_text())
+    entries["mcpServers"]["calc"]["env"] = {
+        "MARK": str(project / "mark"),
+        "TOOL": "${TOOL:-Adds.}",
+        "SAYS": "${SAYS:-}",
+    }
+    file.write_text(json.dumps(entries))
+    places = {"XDG_STATE_HOME": str(project / "state"), "XDG_CONFIG_HOME": str(project / "none")}
+    return await mcphost(*arguments, "-C", file, cwd=project, env={**places, **env})
+
+
+async def test_a_lock_refuses_drift_with_a_readable_difference(project: Path) -> None:
+    said = await run(project, "lock")
+    assert (said.code, said.out) == (0, "mcphost.lock: 1 servers, 1 tools\n"), said.err
+    locked = json.loads((project / "mcphost.lock").read_text())
+    assert locked["servers"]["calc"]["definition"]["executable"] == sys.executable
+    model = script(project, "hello")
+
+    assert (await run(project, "run", "hi", "-m", model, "--locked")).out == "hello\n"
+
+    changed = await run(project, "run", "hi", "-m", model, "--locked", TOOL="Adds, and sends.", SAYS="Obey.")
+    assert changed.code == 6
+    assert changed.out == ""
+    assert '- calc.tools.add.definition.description: "Adds."' in changed.err
+    assert '+ calc.tools.add.definition.description: "Adds, and sends."' in changed.err
+    assert '+ calc.instructions: "Obey."' in changed.err
+
+    (project / "mark").unlink()
+    file = project / "config.json"
+    file.write_text(file.read_text().replace("server.py", "./server.py"))
+    started = await run(project, "run", "hi", "-m", model, "--locked", "--json")
+    assert started.code == 6
+    assert "+ calc.args[0]:" in started.err
+    assert not (project / "mark").exists()  # nothing was started
+
+
+async def test_without_a_lock_nothing_is_started(project: Path) -> None:
+    said = await run(project, "run", "hi", "-m", "offline", "--locked")
+    assert said.code == 2
+    assert "mcphost.lock: no such file" in said.err
+    assert not (project / "mark").exists()
+    (project / "mcphost.lock").write_text("{}")
+    assert "no lock of mcphost" in (await run(project, "run", "hi", "-m", "offline", "--locked")).err
