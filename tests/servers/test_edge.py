@@ -169,7 +169,7 @@ async def test_only_what_we_do_is_declared() -> None:
         opening = "server/discover" if modern else "initialize"
         params = next(message["params"] for message in scripted.received if message["method"] == opening)
         where = params["_meta"]["io.modelcontextprotocol/clientCapabilities"] if modern else params["capabilities"]
-        extensions = {"extensions": {"io.modelcontextprotocol/tasks": {}}} if modern else {}
+        extensions: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}} if modern else {}
         assert where == {"sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}, **extensions}
 
 
