@@ -1,0 +1,204 @@
+"""`mcphost`: the chat. The prompt comes first; servers and imports follow while a person types."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from mcphost import __version__
+from mcphost.cli import loop, options
+from mcphost.cli.exits import Exit, report
+from mcphost.cli.setup import Boot, boot, spawn_each, system_text, warm
+from mcphost.errors import McpHostError, UsageError
+
+if TYPE_CHECKING:
+    from mcphost.host import Host
+    from mcphost.models.base import Model
+    from mcphost.plugins import Registry
+    from mcphost.questions import Frontend
+
+SWITCH = 0.001  # seconds after which the importing thread lets the keyboard's go on
+
+
+class Voice(Protocol):
+    """How the start of a chat is commented."""
+
+    def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+@click.command()
+@options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
+@options.apply(options.SYSTEM, options.MAX_STEPS, options.VERBOSE, options.DEBUG, options.NO_COLOR)
+def chat(
+    configs: tuple[Path, ...],
+    model: str | None,
+    only: tuple[str, ...],
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    system: str | None,
+    max_steps: int | None,
+    verbose: bool,
+    debug: bool,
+    no_color: bool,
+) -> int:
+    """Talk with a model that may use your servers' tools, with your consent.
+
+    Type /help in the chat for what can be typed. Esc or Ctrl-C stops an answer, Ctrl-D on an empty line leaves.
+    """
+    started: Boot | None = None
+    try:
+        _require_terminal()
+        text = system_text(system)
+        started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, start=False)
+        if debug:
+            _log_to_file(started.paths.state / "debug.log")
+        start = Start(started, text)
+        if os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
+            return loop.run(lambda: _plain(start, verbose))
+        return loop.run(lambda: _on_screen(start, verbose, color=not no_color))
+    except (McpHostError, Exit, BaseExceptionGroup) as error:
+        return report(error, debug=debug)
+    finally:
+        if started is not None:
+            started.reaper.close()
+
+
+class Start:
+    """From a configuration to a Host, while the prompt is live."""
+
+    def __init__(self, started: Boot, system: str) -> None:
+        self._boot = started
+        self._system = system
+        self.registry: Registry | None = None
+
+    @property
+    def history(self) -> Path:
+        return self._boot.paths.state / "history"
+
+    async def host(self, frontend: Frontend, voice: Voice) -> tuple[Host, Registry]:
+        """Spawn the servers, import everything heavy in one thread, and make the Host; not yet entered.
+
+        Raises:
+            McpHostError: a plug-in cannot be loaded.
+        """
+        for _ in spawn_each(self._boot):
+            await asyncio.sleep(0)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
+        try:
+            await asyncio.to_thread(_import_app)
+            host, self.registry = self._made(frontend)
+            self._comment(voice)
+            await asyncio.to_thread(warm, _model(host))
+        finally:
+            sys.setswitchinterval(interval)
+        return host, self.registry
+
+    def _made(self, frontend: Frontend) -> tuple[Host, Registry]:
+        from mcphost import app
+
+        boot = self._boot
+        registry = app.registry(boot.config)
+        return app.host(
+            boot.config,
+            registry,
+            frontend,
+            environ=boot.environ,
+            system=self._system,
+            spill=boot.paths.state / "results",
+            processes=boot.processes,
+            reaper=boot.reaper,
+        ), registry
+
+    def _comment(self, voice: Voice) -> None:
+        from mcphost.models import default_model
+
+        for line in self._boot.config.widening:
+            voice.warn(line)
+        if self._boot.config.model is None:
+            name, why = default_model(self._boot.environ, self._boot.config.endpoints)
+            voice.note(f"model {name}: {why}")
+
+
+async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
+    from mcphost.terminal.compose import on_screen
+    from mcphost.terminal.scrollback import Terminal
+
+    output = Terminal(sys.stdout, _size, os.environ["TERM"])
+    repl = on_screen(
+        lambda frontend: start.host(frontend, frontend),
+        output=output,
+        history=start.history,
+        mode="ask",
+        color=color,
+        verbose=verbose,
+    )
+    repl.frontend.note(f"mcphost {__version__} · /help says what can be typed · Ctrl-D leaves")
+    return await _closing(start, repl.run)
+
+
+async def _plain(start: Start, verbose: bool) -> int:
+    from mcphost.frontends import Narrator
+    from mcphost.terminal.plain import LineFrontend, PlainChat
+
+    narrator = Narrator(sys.stdout, terminal=sys.stdin.fileno(), verbose=verbose)
+    frontend = LineFrontend(sys.stdout, narrator)
+    frontend.note(f"mcphost {__version__}. /help says what can be typed, Ctrl-D leaves.")
+    chat = PlainChat(lambda: start.host(frontend, frontend), frontend=frontend, terminal=sys.stdin.fileno())
+    return await _closing(start, chat.run)
+
+
+async def _closing(start: Start, run: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    try:
+        return await run()
+    finally:
+        if start.registry is not None:
+            start.registry.close()
+
+
+def _import_app() -> None:
+    from mcphost import app, commands  # noqa: F401
+    from mcphost.terminal import render  # noqa: F401
+
+
+def _model(host: Host) -> Model | None:
+    """The model, where it can be opened; the chat says why not."""
+    try:
+        return host.open_model()
+    except McpHostError:
+        return None
+
+
+def _size() -> tuple[int, int]:
+    """Columns and rows; what is usual where the terminal does not know."""
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return 80, 24
+    return size.columns or 80, size.lines or 24
+
+
+def _require_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the chat needs a terminal, and stdin or stdout is none",
+            hint='For scripts and pipes there is `mcphost run "…"`.',
+        )
+
+
+def _log_to_file(path: Path) -> None:
+    """The screen belongs to the chat, so that `--debug` writes here."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.DEBUG, filename=path, encoding="utf-8", format=form)
+    print(f"debug log: {path}", file=sys.stderr)

@@ -1,0 +1,74 @@
+"""The parts of the chat on a screen, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.input import Input
+
+from mcphost.frontends.paint import Paint
+from mcphost.terminal.asking import PanelAsker
+from mcphost.terminal.completion import ChatCompleter
+from mcphost.terminal.frontend import ScreenFrontend
+from mcphost.terminal.history import PrivateHistory
+from mcphost.terminal.live import Live
+from mcphost.terminal.panel import Panel
+from mcphost.terminal.repl import Repl
+from mcphost.terminal.screen import Screen
+from mcphost.terminal.scrollback import Scrollback, Terminal
+
+if TYPE_CHECKING:
+    from mcphost.host import Host
+    from mcphost.plugins import Registry
+    from mcphost.terminal.render import Renderer
+
+
+def on_screen(
+    open_host: Callable[[ScreenFrontend], Awaitable[tuple[Host, Registry]]],
+    *,
+    output: Terminal,
+    history: Path,
+    mode: str,
+    color: bool,
+    verbose: bool = False,
+    input: Input | None = None,
+) -> Repl:
+    """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend."""
+
+    @cache
+    def renderer() -> Renderer:
+        from mcphost.terminal.render import Renderer
+
+        return Renderer(color)
+
+    paint = Paint(color)
+    live = Live(paint, renderer)
+    panel = Panel(waiting=lambda: max(live.undecided() - 1, 0) + asker.waiting)
+    asker = PanelAsker(panel)
+    scrollback = Scrollback(output)
+    frontend = ScreenFrontend(
+        scrollback,
+        live,
+        asker=asker,
+        renderer=renderer,
+        width=lambda: output.get_size().columns,
+        paint=paint,
+        verbose=verbose,
+    )
+    repl = Repl(lambda: open_host(frontend), frontend=frontend, live=live, mode=mode)
+    repl.screen = Screen(
+        output,
+        live=live,
+        panel=panel,
+        scrollback=scrollback,
+        chatter=repl,
+        status=repl.status,
+        history=PrivateHistory(history),
+        completer=ChatCompleter(lambda: repl.chat, lambda: repl.registry),
+        color=color,
+        input=input,
+    )
+    return repl

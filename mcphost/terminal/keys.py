@@ -1,0 +1,102 @@
+"""What keys mean at the input line. The panel's own keys come first while a question stands."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+
+from mcphost.terminal.panel import alone
+from mcphost.terminal.typed import PasteMarks, Typed
+from mcphost.text import safe
+
+
+class Chatter(Protocol):
+    """Whoever is behind the input line."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something that Esc would stop."""
+
+    def submit(self, line: Typed) -> None:
+        """Enter. An empty line, too."""
+
+    def steer(self, line: Typed) -> None:
+        """Ctrl-S. An empty line, too."""
+
+    def take_back(self) -> Typed | None:
+        """The last message that waits to be sent; it waits no longer."""
+
+    def stop(self) -> None:
+        """Esc while busy."""
+
+    def interrupt(self) -> None:
+        """Ctrl-C while busy, or on an empty line."""
+
+    def leave(self) -> None:
+        """Ctrl-D on an empty line."""
+
+
+def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings:
+    keys = KeyBindings()
+    here = has_focus(buffer)
+    busy = Condition(lambda: chatter.busy)
+    empty = Condition(lambda: not buffer.text)
+
+    def taken(*, kept: bool) -> Typed:
+        line = marks.typed().stripped()
+        buffer.reset(append_to_history=kept and bool(line.text))
+        return line
+
+    @keys.add(Keys.Enter, filter=here)
+    def submit(event: KeyPressEvent) -> None:
+        chatter.submit(taken(kept=True))
+
+    @keys.add(Keys.ControlS, filter=here)
+    def steer(event: KeyPressEvent) -> None:
+        chatter.steer(taken(kept=True))
+
+    @keys.add(Keys.ControlJ, filter=here)
+    @keys.add(Keys.Escape, Keys.Enter, filter=here)
+    def newline(event: KeyPressEvent) -> None:
+        buffer.newline(copy_margin=False)
+
+    @keys.add(Keys.BracketedPaste, filter=here)
+    def paste(event: KeyPressEvent) -> None:
+        marks.paste(safe(event.data))
+
+    @keys.add(Keys.Up, filter=here & empty & busy)
+    def take_back(event: KeyPressEvent) -> None:
+        line = chatter.take_back()
+        if line is None:
+            buffer.auto_up()
+        else:
+            marks.put_back(line)
+
+    @keys.add(Keys.Escape, filter=here & busy & alone, eager=True)
+    def stop(event: KeyPressEvent) -> None:
+        chatter.stop()
+
+    @keys.add(Keys.ControlC, eager=True)
+    def interrupt(event: KeyPressEvent) -> None:
+        if chatter.busy or not buffer.text:
+            chatter.interrupt()
+        else:
+            buffer.reset()
+
+    @keys.add(Keys.ControlD, filter=here & empty)
+    def leave(event: KeyPressEvent) -> None:
+        chatter.leave()
+
+    @keys.add(Keys.ControlZ)
+    def suspend(event: KeyPressEvent) -> None:
+        event.app.suspend_to_background()
+
+    @keys.add(Keys.ControlL)
+    def redraw(event: KeyPressEvent) -> None:
+        event.app.renderer.clear()
+
+    return keys

@@ -1,0 +1,109 @@
+"""What changes while a turn runs: the open block, calls on their way, messages that wait. Drawn above the input line.
+
+The lines are made anew at most once per frame, and the work for one frame does not grow with the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mcphost.frontends.paint import Paint
+from mcphost.terminal.blocks import BlockStream
+from mcphost.terminal.cells import fit
+from mcphost.terminal.rows import SPINNER, Row
+from mcphost.text import one_line
+
+if TYPE_CHECKING:
+    from mcphost.terminal.render import Renderer
+
+FRAME = 0.125  # seconds
+MAX_OPEN = 12  # lines of the open block
+MAX_ROWS = 6
+MAX_QUEUED = 3
+_TAIL = 4000  # characters of the open block that are laid out
+
+
+class Live:
+    """Its fields are set by whoever learns of a fact; `text` reads them."""
+
+    def __init__(self, paint: Paint, renderer: Callable[[], Renderer], clock: Callable[[], float] = time.monotonic):
+        self.stream = BlockStream()
+        self.rows: dict[str, Row] = {}
+        self.queued: list[str] = []
+        self.doing = ""  # what is waited for while there is nothing else to see: "thinking", "waiting for servers"
+        self.thought = ""  # the end of the model's reasoning
+        self._since = 0.0
+        self._paint = paint
+        self._renderer = renderer
+        self._clock = clock
+        self._drawn: tuple[object, str] = (None, "")
+
+    @property
+    def moving(self) -> bool:
+        """Whether the next frame will look different."""
+        return bool(self.doing or self.rows)
+
+    def wait_for(self, what: str) -> None:
+        self.doing, self.thought, self._since = what, "", self._clock()
+
+    def changed(self) -> None:
+        """Something was taken away that must not be seen twice: do not wait for the next frame."""
+        self._drawn = None, ""
+
+    def clear(self) -> None:
+        """The turn is over. What was queued stays."""
+        self.stream.finish()
+        self.rows.clear()
+        self.doing = self.thought = ""
+        self.changed()
+
+    def undecided(self) -> int:
+        """How many calls wait for the answer to a question, or to be asked about."""
+        return sum(1 for row in self.rows.values() if not row.decided)
+
+    def text(self, width: int, height: int) -> str:
+        """At most `height` lines of at most `width` columns, as ANSI text without a line end at its end."""
+        key = (int(self._clock() / FRAME), width, height, len(self.queued), len(self.rows))
+        if key != self._drawn[0]:
+            self._drawn = key, "\n".join(self._lines(width, max(height, 1)))
+        return self._drawn[1]
+
+    def _lines(self, width: int, height: int) -> list[str]:
+        below = [*self._row_lines(width), *self._queued_lines(width)][-height:]
+        opened = self._open_lines(width)[-min(MAX_OPEN, height - len(below)) :] if len(below) < height else []
+        if not opened and not self.rows and self.doing:
+            opened = [self._doing_line(width)]
+        return [*opened, *below][-height:]
+
+    def _open_lines(self, width: int) -> list[str]:
+        source = self.stream.open_text
+        if not source.strip():
+            return []
+        if self.stream.in_code:
+            return [fit(source.expandtabs(4), width)]
+        if len(source) > _TAIL:
+            source = source[-_TAIL:].partition("\n")[2] or source[-_TAIL:]
+        return self._renderer().markdown(source, width).split("\n")
+
+    def _row_lines(self, width: int) -> list[str]:
+        now = self._clock()
+        rows = sorted(self.rows.values(), key=lambda row: row.since is None)
+        lines = [row.line(width, now, self._paint) for row in rows[:MAX_ROWS]]
+        if len(rows) > MAX_ROWS:
+            lines.append(self._paint.dim(f"  and {len(rows) - MAX_ROWS} more"))
+        return lines
+
+    def _queued_lines(self, width: int) -> list[str]:
+        lines = [self._paint.dim(fit(f"queued: {one_line(text)}", width)) for text in self.queued[:MAX_QUEUED]]
+        if len(self.queued) > MAX_QUEUED:
+            lines.append(self._paint.dim(f"  and {len(self.queued) - MAX_QUEUED} more"))
+        return lines
+
+    def _doing_line(self, width: int) -> str:
+        now = self._clock()
+        words = f"{self.doing} … {now - self._since:.0f}s"
+        if self.thought:
+            words += f"  {one_line(self.thought, 1000)[-max(width - len(words) - 4, 0) :]}"
+        return f"{self._paint.yellow(SPINNER[int(now * 8) % len(SPINNER)])} {self._paint.dim(fit(words, width - 2))}"

@@ -1,0 +1,97 @@
+"""What has been said for good: printed above the live region once, and the terminal's own from then on.
+
+Law: this is the only writer above the region, and one flush is one write to the terminal, the redrawn region included,
+so that nothing flickers and no output lands in the middle of the input line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prompt_toolkit.application import Application
+
+GATHER = 0.01  # seconds that pieces are gathered for before they are written
+
+# What belongs together; an empty line parts one group from the next, and one block of an answer from the next.
+Group: TypeAlias = Literal["user", "answer", "calls", "notes", "output"]
+
+
+class Terminal(Vt100_Output):
+    """A terminal whose flushes can be held back. It is never asked where its cursor is: an answer could be taken for
+    typed text, and the region that we draw needs none."""
+
+    def __init__(self, stdout: TextIO, size: Callable[[], tuple[int, int]], term: str) -> None:
+        """`size` gives (columns, rows) as they are now."""
+
+        def get_size() -> Size:
+            columns, rows = size()
+            return Size(rows=rows, columns=columns)
+
+        super().__init__(stdout, get_size, term=term, enable_cpr=False)
+        self._held = False
+
+    def flush(self) -> None:
+        if not self._held:
+            super().flush()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
+
+class Scrollback:
+    def __init__(self, output: Terminal) -> None:
+        self._output = output
+        self._app: Application[None] | None = None
+        self._pending: list[str] = []
+        self._last: Group | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self, app: Application[None]) -> None:
+        """From now on `app` draws the region below; what was put before is written with it."""
+        self._app = app
+        self._schedule()
+
+    def put(self, text: str, group: Group, *, joined: bool = False) -> None:
+        """Print these lines. Within an answer blocks are parted by an empty line, unless this one is `joined`."""
+        if not text:
+            return
+        parted = self._last is not None and (group != self._last or group in ("answer", "output")) and not joined
+        self._pending.append(f"\n{text}\n" if parted else f"{text}\n")
+        self._last = group
+        self._schedule()
+
+    def flush(self) -> None:
+        """Write now what is pending."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._pending:
+            return
+        text = "".join(self._pending).replace("\n", "\r\n")
+        self._pending.clear()
+        if self._app is not None and self._app.is_running:
+            with self._output.held():
+                self._app.renderer.erase()
+                self._output.write_raw(text)
+            self._app.invalidate()
+        else:
+            self._output.write_raw(text)
+            self._output.flush()
+
+    def _schedule(self) -> None:
+        if self._app is not None and self._pending and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER, self.flush)

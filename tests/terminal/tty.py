@@ -1,0 +1,197 @@
+"""A chat on an emulated terminal: keys go in through a pipe, what is drawn goes to a screen with a scrollback."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import pyte
+from prompt_toolkit.input import PipeInput, create_pipe_input
+
+from mcphost.app import registry
+from mcphost.config.schema import Config
+from mcphost.host import Host
+from mcphost.messages import AssistantMessage, Text
+from mcphost.models.base import Model, ModelInfo, ModelRequest, Piece, TextDelta
+from mcphost.plugins import Registry
+from mcphost.terminal.compose import on_screen
+from mcphost.terminal.frontend import ScreenFrontend
+from mcphost.terminal.repl import Repl
+from mcphost.terminal.scrollback import Terminal
+
+PATIENCE = 8.0  # seconds that a text may take to appear
+ESC, ENTER, UP, CTRL_C, CTRL_D, CTRL_J, CTRL_S = "\x1b", "\r", "\x1b[A", "\x03", "\x04", "\n", "\x13"
+
+
+class Screen:
+    """What a person would see: `display`, and `lines` with everything that was scrolled away before it."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.size = (columns, rows)
+        self.raw = ""
+        self.encoding = "utf-8"
+        self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=0.5)
+        self._stream = pyte.Stream(self._screen)
+        self._drawn = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self.raw += text
+        self._stream.feed(text)
+        self._drawn.set()
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.size = (columns, rows)
+        self._screen.resize(rows, columns)
+
+    @property
+    def display(self) -> list[str]:
+        return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def lines(self) -> list[str]:
+        columns = self._screen.columns
+        gone = ["".join(line[column].data for column in range(columns)) for line in self._screen.history.top]
+        return [line.rstrip() for line in gone] + self.display
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not condition():
+                    self._drawn.clear()
+                    await self._drawn.wait()
+        except TimeoutError:
+            raise AssertionError(f"{what} did not happen; on the screen:\n" + "\n".join(self.display)) from None
+
+
+class Tty:
+    """The keyboard and the screen of a running chat."""
+
+    def __init__(self, keyboard: PipeInput, screen: Screen, repl: Repl) -> None:
+        self._keyboard = keyboard
+        self.screen = screen
+        self.repl = repl
+        self._pressed = asyncio.Event()
+        repl.screen.app.key_processor.after_key_press += self._key_was_read
+        self.running: asyncio.Task[int]
+
+    def type(self, keys: str) -> None:
+        self._keyboard.send_text(keys)
+
+    async def press(self, *keys: str) -> None:
+        """Type each of `keys` when the one before has been read."""
+        for key in keys:
+            self._pressed.clear()
+            self.type(key)
+            await self._pressed.wait()
+
+    def _key_was_read(self, _: object) -> None:
+        self._pressed.set()
+
+    def paste(self, text: str) -> None:
+        self._keyboard.send_text(f"\x1b[200~{text}\x1b[201~")
+
+    async def see(self, *texts: str) -> None:
+        """Wait until each of `texts` is on the display."""
+        for text in texts:
+            await self.screen.until(lambda text=text: text in "\n".join(self.screen.display), f"{text!r}")
+
+    async def miss(self, text: str) -> None:
+        """Wait until `text` is not on the display."""
+        await self.screen.until(lambda: text not in "\n".join(self.screen.display), f"the end of {text!r}")
+
+    async def ready(self) -> None:
+        await self.see("ready ·")
+
+    async def choose(self, title: str, key: str) -> None:
+        """Answer the question with this title by one key, once it takes keys."""
+        await self.see(title, "[n] ")
+        self.type(key)
+
+    @property
+    def conversation(self) -> list[Any]:
+        assert self.repl.chat is not None
+        assert self.repl.chat.conversation is not None
+        return self.repl.chat.conversation.messages
+
+
+@asynccontextmanager
+async def chatting(
+    model: Model,
+    *,
+    tools: Sequence[Callable[..., Any]] = (),
+    servers: Mapping[str, object] | None = None,
+    config: Config | None = None,
+    history: Path = Path("/dev/null"),
+    size: tuple[int, int] = (100, 30),
+    color: bool = True,
+    opening: asyncio.Event | None = None,
+) -> AsyncIterator[Tty]:
+    """A chat that runs until the block ends. With `opening`, its Host comes only when that is set."""
+    screen = Screen(*size)
+    output = Terminal(cast(TextIO, screen), lambda: screen.size, "xterm-256color")
+
+    async def open_host(frontend: ScreenFrontend) -> tuple[Host, Registry]:
+        if opening is not None:
+            await opening.wait()
+        host = Host(config or Config(), model=model, frontend=frontend, tools=tools, servers=servers, environ={})
+        return host, registry(Config())
+
+    with create_pipe_input() as keyboard:
+        repl = on_screen(open_host, output=output, history=history, mode="ask", color=color, input=keyboard)
+        tty = Tty(keyboard, screen, repl)
+        tty.running = asyncio.create_task(repl.run())
+        try:
+            yield tty
+        finally:
+            repl.leave()
+            async with asyncio.timeout(PATIENCE):
+                await tty.running
+
+
+class Streaming:
+    """A model that streams each of `answers` piece by piece, as they are put into `pieces`; None ends an answer."""
+
+    name = "test/streaming"
+    info = ModelInfo("test")
+
+    def __init__(self) -> None:
+        self.requests: list[ModelRequest] = []
+        self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def say(self, text: str, size: int = 5) -> None:
+        for start in range(0, len(text), size):
+            self.pieces.put_nowait(text[start : start + size])
+
+    def end(self) -> None:
+        self.pieces.put_nowait(None)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
+        self.requests.append(request)
+        said = ""
+        while (piece := await self.pieces.get()) is not None:
+            said += piece
+            yield TextDelta(piece)
+        yield AssistantMessage((Text(said),))
+
+    def warm(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+def plain(raw: str) -> str:
+    """`raw` without the sequences that the line editor and the renderer may use; whatever else is left is suspect."""
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\x1b\[\d+ q|[\r\n]", "", raw)
