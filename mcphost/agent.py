@@ -11,10 +11,10 @@ import json
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import anyio
 
@@ -35,7 +35,8 @@ from mcphost.events import (
     StepStarted,
     TextStreamed,
 )
-from mcphost.journal import Effect, Journal, Run
+from mcphost.journal import Effect, Journal, Record, Run
+from mcphost.journal.base import in_call_order
 from mcphost.messages import (
     AssistantMessage,
     Message,
@@ -57,12 +58,16 @@ from mcphost.models.base import (
     ToolQuarantined,
     Waiting,
 )
+from mcphost.questions import Frontend, Silent, UnknownOutcome
 from mcphost.servers.wire import Caller
 from mcphost.text import one_line
 from mcphost.tools import Tool, Toolbox
 
 MAX_PARALLEL_CALLS = 16
 
+# What becomes of a call whose outcome is unknown, as its run was killed: a person is asked, it runs again, or it fails.
+# Read-only and idempotent ones always run again.
+OnUnknown: TypeAlias = Literal["ask", "retry", "fail"]
 ReplyStop: TypeAlias = Literal["answered", "limit", "cancelled", "cut", "refused"]
 
 
@@ -134,6 +139,8 @@ class Agent:
         journal: Journal,
         limits: Limits,
         caller: Caller | None = None,
+        frontend: Frontend | None = None,
+        on_unknown: OnUnknown = "fail",
     ) -> None:
         self.model = model
         self.toolbox = toolbox
@@ -142,32 +149,44 @@ class Agent:
         self.journal = journal
         self.limits = limits
         self.caller = caller
+        self.frontend: Frontend = frontend or Silent()
+        self.on_unknown = on_unknown
 
     async def run(
-        self, chat: str, conversation: Conversation, inbox: deque[UserMessage], scope: anyio.CancelScope
+        self,
+        chat: str,
+        conversation: Conversation,
+        inbox: deque[UserMessage],
+        scope: anyio.CancelScope,
+        *,
+        record: Record | None = None,
     ) -> Reply:
         """One turn. `conversation` grows in place and stays consistent also when this is cancelled or raises.
 
         `inbox` is drained at each step boundary (steering). Cancelling `scope` ends the turn with a Reply that says
-        so; a cancelled caller sees its own cancellation.
+        so; a cancelled caller sees its own cancellation. `record` is of an interrupted run whose conversation this
+        is: it goes on where it stopped, and nothing that was answered is asked again.
 
         Raises:
             ModelError, SignInNeeded: the model API failed; of the failed request only text that had arrived is left.
         """
-        opening = tuple(conversation.messages[conversation.recorded :])
-        run = Run(_mint(), chat, self.model.name, conversation.system, conversation.tools, opening, conversation.run)
+        run = record.run if record else self._begun(chat, conversation)
         turn = _Turn(self, run.id, conversation)
         stop: ReplyStop | None = None
         await self.journal.begin(run)
         try:
             with scope:
-                stop = await turn.play(inbox)
+                stop = (record and await turn.take_up(record)) or await turn.play(inbox)
             stop = stop or "cancelled"
         finally:
             with anyio.CancelScope(shield=True):
                 await self.journal.finish(run.id, stop or "failed")
             conversation.run, conversation.recorded = run.id, len(conversation.messages)
         return turn.reply(stop)
+
+    def _begun(self, chat: str, conversation: Conversation) -> Run:
+        opening = tuple(conversation.messages[conversation.recorded :])
+        return Run(_mint(), chat, self.model.name, conversation.system, conversation.tools, opening, conversation.run)
 
 
 class _Turn:
@@ -186,6 +205,25 @@ class _Turn:
     def reply(self, stop: ReplyStop) -> Reply:
         return Reply(self.message, stop, self.usage, self.steps, tuple(self.called))
 
+    async def take_up(self, record: Record) -> ReplyStop | None:
+        """Settle what an interrupted run left open: calls of its last reply that have no result yet. Returns how the
+        turn ended, where it had."""
+        replies = [message for message in record.messages[record.start :] if isinstance(message, AssistantMessage)]
+        self.steps = len(replies)
+        self.usage = sum((reply.usage for reply in replies), Usage())
+        if not replies:
+            return None
+        self.message = replies[-1]
+        messages = self.conversation.messages
+        if calls := unanswered(messages):
+            self.agent.gate.cover(self.agent.toolbox.snapshot().values())
+            pending = {effect.call.id: effect for effect in record.pending if effect.call is not None}
+            try:
+                await self._call_all(self.message, calls, pending)
+            finally:
+                messages[:] = in_call_order(messages)
+        return _FINAL.get(self.message.stop) if messages[-1] is self.message else None
+
     async def play(self, inbox: deque[UserMessage]) -> ReplyStop:
         while self.steps < self.agent.limits.max_steps:
             self.steps += 1
@@ -194,7 +232,7 @@ class _Turn:
             self.conversation.messages += added
             message = await self._request(tuple(added))
             if message.calls:
-                await self._call_all(message)
+                await self._call_all(message, message.calls)
             if message.stop in _FINAL and not inbox:
                 return _FINAL[message.stop]
         return "limit"
@@ -261,10 +299,15 @@ class _Turn:
 
     # -- tool calls ----------------------------------------------------------------------------------------------------
 
-    async def _call_all(self, message: AssistantMessage) -> None:
-        """Run the calls of one reply side by side, each as soon as it is allowed; results stand in call order."""
+    async def _call_all(
+        self, message: AssistantMessage, wishes: Sequence[ToolCall], pending: Mapping[str, Effect] | None = None
+    ) -> None:
+        """Run `wishes`, calls of `message`, side by side, each as soon as it is allowed; results stand in call order.
+
+        `pending` are by call id the effects whose outcome is unknown.
+        """
         limiter = anyio.CapacityLimiter(MAX_PARALLEL_CALLS)
-        calls = [_Call(self.agent, self.run, call, limiter) for call in message.calls]
+        calls = [_Call(self.agent, self.run, call, limiter, (pending or {}).get(call.id)) for call in wishes]
         try:
             async with anyio.create_task_group() as group:
                 for call in calls:
@@ -277,12 +320,15 @@ class _Turn:
 class _Call:
     """One call on its way. `called` holds its result from the first moment on, so that it has one however it ends."""
 
-    def __init__(self, agent: Agent, run: str, call: ToolCall, limiter: anyio.CapacityLimiter) -> None:
+    def __init__(
+        self, agent: Agent, run: str, call: ToolCall, limiter: anyio.CapacityLimiter, pending: Effect | None
+    ) -> None:
         self.agent = agent
         self.call = call
         self.limiter = limiter
-        self.effect = Effect(_mint(), run, "tool", call=call)
-        self.called = Called(call, _error(call, "Cancelled before it ran."), 0.0)
+        self.pending = pending
+        self.effect = pending or Effect(_mint(), run, "tool", call=call)
+        self.called = Called(call, _error(call, _UNKNOWN if pending else "Cancelled before it ran."), 0.0)
         self.intended = False
 
     async def settle(self, complete: bool) -> None:
@@ -299,6 +345,9 @@ class _Call:
                 )
 
     async def _attempt(self, complete: bool) -> None:
+        if self.pending is not None and not await self._may_repeat(self.pending):
+            await self.agent.show(Noticed(text=f"{one_line(self.call.name)}: {_UNKNOWN}", level="warning"))
+            return
         tool = self.agent.toolbox.snapshot().get(self.call.name)
         problem = self._problem(tool, complete)
         if tool is None or problem:
@@ -318,6 +367,12 @@ class _Call:
             return
         async with self.limiter:
             await self._run(tool, verdict)
+
+    async def _may_repeat(self, effect: Effect) -> bool:
+        if effect.safe or self.agent.on_unknown != "ask":
+            return effect.safe or self.agent.on_unknown == "retry"
+        arguments: Mapping[str, Any] = (effect.call or self.call).arguments or {}
+        return await self.agent.frontend.ask(UnknownOutcome(self.call.id, self.call.name, arguments)) == "retry"
 
     def _problem(self, tool: Tool | None, complete: bool) -> str:
         """Why this call cannot even be asked about, in words for the model; empty: it can."""
@@ -366,6 +421,11 @@ class _Call:
         )
 
 
+_UNKNOWN = (
+    "The run was interrupted while this call was under way: it may or may not have taken effect, and it was not "
+    "repeated. Find out which before calling it again."
+)
+
 # How a complete turn ends, by the stop of its last reply; any other stop goes on.
 _FINAL: Mapping[str, ReplyStop] = {
     "end": "answered",
@@ -374,6 +434,31 @@ _FINAL: Mapping[str, ReplyStop] = {
     "length": "cut",
     "cut": "cut",
 }
+
+
+def unanswered(messages: Sequence[Message]) -> list[ToolCall]:
+    """The calls of the last reply in `messages` that have no result."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if isinstance(message, AssistantMessage):
+            return [call for call in message.calls if call.id not in answered]
+        if isinstance(message, ToolResult):
+            answered.add(message.call_id)
+    return []
+
+
+async def abandon(journal: Journal, record: Record) -> tuple[Message, ...]:
+    """End an interrupted run that does not go on. Returns its conversation, in which every call has its result."""
+    pending = {effect.call.id: effect for effect in record.pending if effect.call is not None}
+    messages = list(record.messages)
+    await journal.begin(record.run)
+    for call in unanswered(record.messages):
+        effect = pending.get(call.id) or Effect(_mint(), record.run.id, "tool", call=call)
+        result = _error(call, _UNKNOWN if call.id in pending else "Not run: the run was interrupted before.")
+        await journal.settle(effect, result)
+        messages.append(result)
+    await journal.finish(record.run.id, record.stop or "interrupted")
+    return in_call_order(messages)
 
 
 def _error(call: ToolCall, text: str) -> ToolResult:

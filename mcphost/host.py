@@ -10,7 +10,7 @@ import asyncio
 import os
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,12 +20,12 @@ from typing import Any, Self
 import anyio
 
 from mcphost import config as configuration
-from mcphost.agent import Agent, Conversation, Reply
+from mcphost.agent import Agent, Conversation, OnUnknown, Reply, abandon
 from mcphost.approvals import Gate, Policy
 from mcphost.config.schema import Config, ServerConfig
-from mcphost.errors import Busy, ServerUnavailable
+from mcphost.errors import Busy, ServerUnavailable, UsageError
 from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
-from mcphost.journal import Journal, MemoryJournal
+from mcphost.journal import Journal, MemoryJournal, Record
 from mcphost.messages import Message, Usage, UserMessage, text_block
 from mcphost.models import APIS, ModelFactory, default_model, open_model
 from mcphost.models.base import Model
@@ -52,6 +52,7 @@ class Host:
         tools: Python functions that the model may call as `local__NAME`.
         servers: live servers under names of their own: an in-process `MCPServer`, or any transport of the MCP SDK.
         policy: judges every call; by default made of the configuration's rules.
+        journal: keeps the durable record of every run; by default in memory only.
         system: the system text; the servers' instructions are added to it.
         spill: a directory for tool results that are too large for the model; without it they are cut only.
 
@@ -191,8 +192,14 @@ class Host:
         system: str | None = None,
         policy: Policy | None = None,
         patience: float = 30.0,
+        resume: Record | None = None,
     ) -> Chat:
-        """A new conversation. `patience`: seconds its first message waits for servers that are still starting."""
+        """A conversation: a new one, or with `resume` the recorded one, on its own model unless another is named.
+
+        `patience`: seconds its first message waits for servers that are still starting.
+        """
+        if resume is not None and model is None:
+            model = resume.run.model
         chat = Chat(
             self,
             model,
@@ -200,6 +207,7 @@ class Host:
             self.system if system is None else system,
             policy or self.policy,
             patience,
+            resume,
         )
         self._chats[chat.id] = chat
         return chat
@@ -226,15 +234,23 @@ class Chat:
     """One conversation: its model, its frontend, its consent. Made by `Host.chat`; one turn at a time."""
 
     def __init__(
-        self, host: Host, model: Model | str | None, frontend: Frontend, system: str, policy: Policy, patience: float
+        self,
+        host: Host,
+        model: Model | str | None,
+        frontend: Frontend,
+        system: str,
+        policy: Policy,
+        patience: float,
+        record: Record | None = None,
     ) -> None:
-        self.id = uuid.uuid4().hex[:12]
+        self.id = record.run.chat if record else uuid.uuid4().hex[:12]
         self.host = host
         self._model = model
         self.frontend = frontend
         self.policy = policy
-        self.conversation: Conversation | None = None
+        self.conversation = _recorded(record) if record else None
         self.turn = 0
+        self._record = record
         self._system = system
         self._patience = patience
         self._inbox: deque[UserMessage] = deque()
@@ -284,10 +300,30 @@ class Chat:
             Busy: a turn is running; `steer` adds to it.
             ModelError, SignInNeeded: the model API failed. The conversation stays usable.
         """
+        return await self._only(self._turn(_messages(content)))
+
+    async def resume(self, *, on_unknown: OnUnknown = "ask") -> Reply:
+        """Go on with the recorded turn that this chat was made with: what was answered is not asked again, what ran is
+        not repeated. A turn that had ended gives its Reply once more.
+
+        `on_unknown` is about calls that were under way when it was interrupted.
+
+        Raises:
+            UsageError: this chat has no such turn, or has gone on since.
+            Busy: a turn is running, or another process is at this chat.
+            ModelError, SignInNeeded: the model API failed.
+        """
+        record = self._record
+        if record is None:
+            raise UsageError("this chat has no recorded turn to go on with")
+        return await self._only(self._turn(record.run.opening, record, on_unknown))
+
+    async def _only(self, turn: Coroutine[Any, Any, Reply]) -> Reply:
         if self._scope is not None:
+            turn.close()
             raise Busy("a turn is already running in this chat", hint="Use steer() to add to it, or wait for it.")
         try:
-            return await self._turn(_messages(content))
+            return await turn
         finally:
             self._scope = None
 
@@ -309,6 +345,7 @@ class Chat:
         if self._scope is not None:
             raise Busy("a turn is running in this chat", hint="Cancel it first.")
         self.conversation = None
+        self._record = None
         self._inbox.clear()
         self.gate = self._new_gate()
 
@@ -341,13 +378,22 @@ class Chat:
         finally:
             self._sinks.remove(send.send)
 
-    async def _turn(self, messages: Sequence[Message]) -> Reply:
+    async def _turn(
+        self, messages: Sequence[Message], record: Record | None = None, on_unknown: OnUnknown = "ask"
+    ) -> Reply:
         self.turn += 1
         with anyio.CancelScope() as self._scope:
-            self.conversation = self.conversation or await self._open()
-        if self.conversation is None:
+            if self.conversation is None or self._record is not None:
+                await self._settle()
+                self.conversation = self.conversation or self._open()
+        if self.conversation is None or self._scope.cancelled_caught:
             return Reply(None, "cancelled", Usage(), 0, ())
-        self.conversation.messages += messages
+        if record is None:
+            if self._record is not None and self._record.stop is None:
+                self.conversation.messages[:] = await abandon(self.host.journal, self._record)
+                self.conversation.recorded = len(self.conversation.messages)
+            self.conversation.messages += messages
+        self._record = None
         await self._show(TurnStarted(text=_text(messages), model=self.model.name))
         agent = Agent(
             model=self.model,
@@ -357,21 +403,26 @@ class Chat:
             journal=self.host.journal,
             limits=self.host.config.limits,
             caller=self.requests,
+            frontend=self.frontend,
+            on_unknown=on_unknown,
         )
         self._scope = anyio.CancelScope()
         await self._tell_problems()
-        reply = await agent.run(self.id, self.conversation, self._inbox, self._scope)
+        reply = await agent.run(self.id, self.conversation, self._inbox, self._scope, record=record)
         await self._tell_problems()
         await self._show(TurnEnded(stop=reply.stop, usage=reply.usage, steps=reply.steps))
         return reply
 
-    async def _open(self) -> Conversation:
-        """Fix what the model is told first: the servers' tools and instructions as they are now (law 11)."""
+    async def _settle(self) -> None:
+        """Wait for the servers before the first request."""
         await self.host.settled(self._patience)
         slow = [server.name for server in self.host.servers.values() if server.state in ("pending", "restarting")]
         if slow:
             text = f"going on without {', '.join(slow)}: still starting; their tools join later"
             await self._show(Noticed(text=text))
+
+    def _open(self) -> Conversation:
+        """Fix what the model is told first: the servers' tools and instructions as they are now (law 11)."""
         tools = self.toolbox.snapshot()
         return Conversation(
             compose_system(self._system, self.host.servers.values()), tuple(tool.for_model() for tool in tools.values())
@@ -413,6 +464,11 @@ class Stream:
             if self.error is not None:
                 raise self.error from None
             raise
+
+
+def _recorded(record: Record) -> Conversation:
+    run, messages = record.run, list(record.messages)
+    return Conversation(run.system, run.tools, messages, run=run.id, recorded=len(messages))
 
 
 def compose_system(system: str, servers: Collection[Server]) -> str:

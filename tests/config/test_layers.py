@@ -301,7 +301,9 @@ def test_the_journal_is_for_the_user_configuration_alone(read: Read) -> None:
     section = """{"mcphost": {"journal": {
         "enabled": false, "path": "j.db", "sync": "intents", "keepDays": 30, "keepMegabytes": 500}}}"""
     user = write("u.json", section)
-    assert load([], user=user, environ={}).journal == JournalConfig(False, user.absolute().parent / "j.db", "intents", 30, 500)
+    assert load([], user=user, environ={}).journal == JournalConfig(
+        False, user.absolute().parent / "j.db", "intents", 30, 500
+    )
     with pytest.raises(ConfigError, match=r"^c\.json:1: mcphost\.journal: what is recorded, and where"):
         read(section)
     with pytest.raises(ConfigError, match="expected one of normal, intents, full"):
