@@ -105,6 +105,7 @@ class Start:
 
     def _made(self, frontend: Frontend) -> tuple[Host, Registry]:
         from mcphost import app
+        from mcphost.approvals import Remembered
 
         boot = self._boot
         registry = app.registry(boot.config)
@@ -113,6 +114,7 @@ class Start:
             registry,
             frontend,
             environ=boot.environ,
+            remembered=Remembered(boot.paths.answers),
             system=self._system,
             spill=boot.paths.state / "results",
             processes=boot.processes,

@@ -67,6 +67,11 @@ def edit(question: ToolApproval, text: str) -> ToolApproval:
     return replace(question, arguments=arguments, alike=())
 
 
+def editable(question: ToolApproval) -> str:
+    """The arguments on one line, to be edited there; nothing in it acts on a terminal."""
+    return json.dumps(question.arguments)
+
+
 def _parse(text: str, *, plain: bool = False) -> Any:
     try:
         return json.loads(text)

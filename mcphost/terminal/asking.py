@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
-from mcphost.frontends import form
+from mcphost.frontends import consent, form
 from mcphost.frontends.asking import exact, wording
 from mcphost.questions import (
     A,
@@ -24,7 +25,7 @@ from mcphost.questions import (
     ToolApproval,
 )
 from mcphost.terminal.panel import SAID, Card, Panel
-from mcphost.text import one_line, safe
+from mcphost.text import one_line, safe, visible
 
 WARNING = "class:panel.warning"
 
@@ -63,15 +64,34 @@ class PanelAsker:
             case _:
                 return question.refusal
 
-    async def _approve(self, question: ToolApproval) -> Approval:
-        card = _approval(question)
+    async def _approve(self, asked: ToolApproval) -> Approval:
+        question = asked
         while True:
-            key = await self._panel.choose(card, {"y": "yes, once", "n": "no", "s": "yes, in this chat"})
-            if key != "n":
-                return Approval(allowed=True, lasting="chat" if key == "s" else "once")
-            reason = await self._panel.read(card, "Why not (the model reads it)", keys="[Enter] say no  [Esc] back")
+            card, edited = _approval(question), question is not asked
+            key = await self._panel.choose(card, consent.choices(question, edited=edited))
+            if key == "e":
+                question = await self._edit(card, question)
+                continue
+            reason: str | None = ""
+            if key in ("n", "d"):
+                reason = await self._panel.read(card, "Why not (the model reads it)", keys="[Enter] say no  [Esc] back")
             if reason is not None:
-                return Approval(allowed=False, reason=reason.strip() or None)
+                return consent.approval(key, reason=reason.strip(), arguments=question.arguments if edited else None)
+
+    async def _edit(self, card: Card, question: ToolApproval) -> ToolApproval:
+        """The question with other arguments; as it was where the person thought better of it."""
+        typed = consent.editable(question)
+        while True:
+            line = await self._panel.read(
+                card, "Arguments (JSON, or NAME=VALUE)", typed, keys="[Enter] take  [Esc] back"
+            )
+            if line is None or line == typed:
+                return question
+            try:
+                return consent.edit(question, line)
+            except ValueError as error:
+                typed = line
+                card = replace(card, lines=(*card.lines, (WARNING, str(error))))
 
     async def _review(self, question: SamplingReview) -> SamplingDecision:
         return SamplingDecision(allowed=await self._panel.choose(_sampling(question), {"y": "yes", "n": "no"}) == "y")
@@ -126,6 +146,9 @@ class PanelAsker:
 
 def _approval(question: ToolApproval) -> Card:
     lines = [("", exact(question.arguments))]
+    for arguments in question.alike:
+        lines += [("class:panel.who", "and with:"), ("", exact(arguments))]
+    lines += [(WARNING, visible(line)) for line in question.changes]
     if question.why:
         lines.append(("class:panel.why", f"asked because {one_line(question.why, 500)}"))
     hints = ", ".join(f"{key}: {value}" for key, value in question.annotations.items())
