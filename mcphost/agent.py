@@ -450,9 +450,11 @@ def unanswered(messages: Sequence[Message]) -> list[ToolCall]:
 async def abandon(journal: Journal, record: Record) -> tuple[Message, ...]:
     """End an interrupted run that does not go on. Returns its conversation, in which every call has its result."""
     pending = {effect.call.id: effect for effect in record.pending if effect.call is not None}
-    messages = list(record.messages)
+    messages, calls = list(record.messages), unanswered(record.messages)
+    if record.stop is not None and not calls:
+        return record.messages
     await journal.begin(record.run)
-    for call in unanswered(record.messages):
+    for call in calls:
         effect = pending.get(call.id) or Effect(_mint(), record.run.id, "tool", call=call)
         result = _error(call, _UNKNOWN if call.id in pending else "Not run: the run was interrupted before.")
         await journal.settle(effect, result)

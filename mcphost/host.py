@@ -389,7 +389,7 @@ class Chat:
         if self.conversation is None or self._scope.cancelled_caught:
             return Reply(None, "cancelled", Usage(), 0, ())
         if record is None:
-            if self._record is not None and self._record.stop is None:
+            if self._record is not None:
                 self.conversation.messages[:] = await abandon(self.host.journal, self._record)
                 self.conversation.recorded = len(self.conversation.messages)
             self.conversation.messages += messages

@@ -33,9 +33,13 @@ class Claims:
             self._mine.add(chat)
         return True
 
-    def drop(self, chat: str) -> None:
+    def free(self, chat: str) -> bool:
+        """Whether nobody is at `chat`, this process included."""
+        if chat in self._mine or not self.take(chat):
+            return False
         self._mine.discard(chat)
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _offset(chat))
+        return True
 
     @contextmanager
     def opening(self) -> Iterator[None]:

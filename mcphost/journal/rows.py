@@ -121,6 +121,13 @@ def messages(db: sqlite3.Connection, run: str) -> Iterator[tuple[int, Message]]:
         yield owner, from_json(_attached(json.loads(body), pieces.get(seq, ())))
 
 
+def messages_after(db: sqlite3.Connection, seq: int) -> Iterator[tuple[int, Message]]:
+    """Every message recorded after the one with this seq, in order, each with its own."""
+    for found, body in db.execute("SELECT seq, body FROM messages WHERE seq > ? ORDER BY seq", (seq,)):
+        pieces = db.execute("SELECT path, data FROM pieces JOIN blobs USING (digest) WHERE message = ?", (found,))
+        yield found, from_json(_attached(json.loads(body), pieces))
+
+
 def title(opening: Iterable[Message]) -> str:
     """A chat's name made of its first message."""
     texts = (

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from mcphost.config.schema import Sync
 from mcphost.errors import Busy, JournalError
 from mcphost.events import Event, Noticed, Show
-from mcphost.journal import audit, file, rows
+from mcphost.journal import audit, chats, file, rows
 from mcphost.journal.base import Effect, Record, Run
 from mcphost.journal.claims import Claims
 from mcphost.messages import AssistantMessage, ToolResult
@@ -123,6 +123,7 @@ class SqliteJournal:
 
     async def finish(self, run: str, stop: str) -> None:
         await self._write(partial(rows.finish, run=run, stop=stop))
+        self._queue.put(_Work(chats.index))
 
     async def fold(self, run: str) -> Record:
         return await self.read(partial(rows.fold, run=run))
@@ -133,6 +134,14 @@ class SqliteJournal:
         """Keep what an audit asks for. A listener of a Host; written with whatever is written next."""
         if isinstance(event, audit.KEPT):
             self._queue.put(_Work(partial(audit.note, event=event, at=time.time())))
+
+    def trim(self, *, days: int | None, megabytes: int | None) -> None:
+        """Delete old chats (`chats.trim`), when there is time for it."""
+
+        def act(db: sqlite3.Connection) -> None:
+            chats.trim(db, days=days, megabytes=megabytes, free=self._free)
+
+        self._queue.put(_Work(act))
 
     async def read(self, act: Act[T]) -> T:
         """What `act` returns for the connection, in a transaction, on the journal's thread.
@@ -178,6 +187,9 @@ class SqliteJournal:
             self._db.close()
         if self._claims is not None:
             self._claims.close()
+
+    def _free(self, chat: str) -> bool:
+        return self._claims is not None and self._claims.free(chat)
 
     def _open(self) -> sqlite3.Connection | None:
         try:
