@@ -109,7 +109,8 @@ class CallEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerChanged(Event):
-    """A server changed its state. `detail` says why in a line; `era` and `version` are known once it is ready."""
+    """A server changed its state. `detail` says why in a line, `hint` what to do; `era` and `version` are known once it
+    is ready. `attempt` counts the starts after losses; `exit_code` is that of the process that was lost last."""
 
     server: str
     state: str
@@ -119,6 +120,9 @@ class ServerChanged(Event):
     version: str | None = None
     pid: int | None = None
     tools: int | None = None
+    attempt: int | None = None
+    exit_code: int | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,10 @@ async def say(line: str) -> str:
         ("/tools demo", "demo__add"),
         ("/tools nobody", "nobody offers no tools"),
         ("/servers", "demo  ready"),
+        ("/servers disable demo", "demo  disabled"),
+        ("/servers restart demo", "demo  ready"),
+        ("/servers enable demo", "demo  ready"),
+        ("/servers log demo", "demo is ready\nIt wrote nothing to stderr."),
         ("/model", "scripted/model"),
         ("/prompts", "/demo:plan_day zone=… [focus=…]"),
         ("/resources", "@demo:notes://all"),
@@ -113,3 +117,25 @@ def test_a_prompt_with_one_argument_takes_the_rest_of_the_line() -> None:
     one: WirePrompt = {"name": "explain", "arguments": [{"name": "topic", "required": True}]}
     assert prompt_arguments(one, "the whole rest") == {"topic": "the whole rest"}
     assert prompt_arguments(one, 'topic="in quotes"') == {"topic": "in quotes"}
+
+
+@pytest.mark.parametrize(("line", "says"), [("/servers stop demo", "'stop'"), ("/servers restart it", "'it'")])
+async def test_servers_are_told_only_what_they_know(line: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        await say(line)
+
+
+async def test_a_server_that_failed_says_what_can_be_done() -> None:
+    config = {"mcpServers": {"gone": {"command": "python3", "args": ["-c", "import sys; sys.exit('no database')"]}}}
+    registry = Registry()
+    commands.register(registry)
+    async with Host(config, model=ScriptedModel(["ok"])) as host:
+        await host.settled(20)
+        talk = host.chat()
+        listed, log = [await interpret(talk, registry, line) for line in ("/servers", "/servers log gone")]
+    assert isinstance(listed, str)
+    assert "gone  failed" in listed
+    assert "`/servers restart NAME` starts one anew" in listed
+    assert isinstance(log, str)
+    assert "exit code 1\n" in log
+    assert "stderr: no database" in log

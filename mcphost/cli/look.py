@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,8 @@ def servers(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, deb
     """List the servers: state, transport, era and version of the protocol, and what they offer."""
 
     async def show(chat: Chat) -> int:
-        from mcphost.commands.builtin import describe, table
+        from mcphost.commands.servers import describe
+        from mcphost.commands.tables import table
 
         known = chat.host.servers.values()
         if as_json:
@@ -59,7 +60,7 @@ def servers(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, deb
         click.echo(table([describe(server) for server in known]) or "No servers are configured.")
         if verbose:
             for server in known:
-                click.echo(_details(server))
+                click.echo(_details(server, chat.host.environ))
         return DONE
 
     return look(configs, only, show, debug=debug, require=False)
@@ -300,6 +301,10 @@ def _server_json(server: Server) -> dict[str, Any]:
         "era": server.era,
         "version": server.version,
         "pid": server.pid,
+        "latency_seconds": None if server.latency is None else round(server.latency, 4),
+        "attempt": server.status.attempt,
+        "exit_code": server.status.exit_code,
+        "hint": server.status.hint,
         "tools": len(server.tools),
         "resources": len(server.resources),
         "templates": len(server.templates),
@@ -308,16 +313,21 @@ def _server_json(server: Server) -> dict[str, Any]:
     }
 
 
-def _details(server: Server) -> str:
-    config = server.config
+def _details(server: Server, environ: Mapping[str, str]) -> str:
+    from mcphost.servers.definition import executable
+
+    config, status = server.config, server.status
     lines = [f"\n{server.name}:"]
     if config is not None:
-        lines.append(f"  runs {one_line(' '.join([config.command, *config.args]), 1000)}" if config.command else "")
+        program = executable(config, environ) or config.command
+        lines.append(f"  runs {one_line(' '.join([program, *config.args]), 1000)}" if program else "")
         lines.append(f"  at {one_line(config.url or '')}" if config.url else "")
         lines.append(f"  from {config.source}")
         if config.timeout:
             unit = "milliseconds" if config.timeout_unit == "ms" else "seconds"
             lines.append(f"  a call may take {config.timeout:g} seconds (its timeout was read as {unit})")
+    lines += [f"  exit code {status.exit_code}"] if status.exit_code is not None else []
+    lines += [f"  {safe(status.hint)}"] if status.hint else []
     lines += [f"  left out: {one_line(problem, 300)}" for problem in server.problems]
     lines += [f"  stderr: {one_line(line, 300)}" for line in server.stderr_tail.splitlines()[-10:]]
     return "\n".join(filter(None, lines))

@@ -24,7 +24,7 @@ def ps(as_json: bool) -> int:
 
     A server may have several processes, as npx and uvx do: PID is the oldest of them.
     """
-    from mcphost.commands.builtin import table
+    from mcphost.commands.tables import table
     from mcphost.servers.census import census
 
     groups = _servers(census())

@@ -17,6 +17,7 @@ from mcphost.cli.lock import offers
 from mcphost.errors import McpHostError, ServerUnavailable, UsageError
 from mcphost.frontends import Denied, Ending, Opening, RunFrontend, ServerRow
 from mcphost.host import Host
+from mcphost.journal import Record
 
 if TYPE_CHECKING:
     from mcphost.cli.run import Wish
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 SERVERS_SECONDS = 30.0
 
 
-async def do(host: Host, frontend: RunFrontend, task: str, wish: Wish) -> int:
-    """Enter `host`, have the task done, tell `frontend` how it ended; returns the exit code."""
+async def do(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) -> int:
+    """Enter `host`, do the task or go on with the recorded one, tell `frontend` how it ended; returns the exit code."""
     try:
         async with host:
             reply = await _answer(host, frontend, task, wish)
@@ -42,10 +43,13 @@ async def do(host: Host, frontend: RunFrontend, task: str, wish: Wish) -> int:
     return _code(reply)
 
 
-async def _answer(host: Host, frontend: RunFrontend, task: str, wish: Wish) -> Reply:
+async def _answer(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) -> Reply:
     began = time.monotonic()
     limit = math.inf if wish.timeout is None else wish.timeout
-    chat = host.chat(frontend=frontend, patience=0)
+    if isinstance(task, Record):
+        chat = host.chat(model=host.open_model(), frontend=frontend, patience=0, resume=task)
+    else:
+        chat = host.chat(frontend=frontend, patience=0)
     try:
         await host.settled(min(SERVERS_SECONDS, limit))
         _require_any(host)
@@ -59,7 +63,7 @@ async def _answer(host: Host, frontend: RunFrontend, task: str, wish: Wish) -> R
     if wish.timeout is not None:
         timer = asyncio.get_running_loop().call_later(began + limit - time.monotonic(), chat.cancel)
     try:
-        return await chat.send(task)
+        return await (chat.resume(on_unknown=wish.on_unknown) if isinstance(task, Record) else chat.send(task))
     finally:
         if timer is not None:
             timer.cancel()
@@ -104,6 +108,8 @@ def _rows(host: Host) -> tuple[ServerRow, ...]:
             era=server.era,
             version=server.version,
             tools=len(server.tools) if server.state == "ready" else None,
+            pid=server.pid if server.state == "ready" else None,
+            latency=server.latency,
         )
         for server in host.servers.values()
     )

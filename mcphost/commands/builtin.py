@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from mcphost.approvals import Answer, Policy, Remembered
+from mcphost.commands.servers import USAGE, servers
+from mcphost.commands.tables import table
 from mcphost.config.schema import Glob, Regex, Rule
 from mcphost.errors import UsageError
 from mcphost.host import Chat
@@ -30,7 +32,7 @@ def register(registry: Registry) -> None:
     for command in (
         Command("help", "what can be typed here", help_),
         Command("tools", "the tools that the model may call", tools, "[SERVER]"),
-        Command("servers", "the servers and how they are", servers),
+        Command("servers", "the servers and how they are; start or stop one, or see what it said", servers, USAGE),
         Command("model", "show the model, or switch to another", model, "[PROVIDER/NAME]"),
         Command("prompts", "the servers' prompts", prompts, "[SERVER]"),
         Command("resources", "the servers' resources and templates", resources, "[SERVER]"),
@@ -49,10 +51,6 @@ async def tools(chat: Chat, line: str) -> str:
     ]
     problems = [f"left out: {problem}" for problem in chat.toolbox.problems]
     return "\n".join([table(rows) or _none("tools", line), *problems])
-
-
-async def servers(chat: Chat, line: str) -> str:
-    return table([describe(server) for server in chat.host.servers.values()]) or "No servers are configured."
 
 
 async def model(chat: Chat, line: str) -> str:
@@ -149,25 +147,6 @@ def _wanted(value: object) -> str:
 
 async def leave(chat: Chat, line: str) -> str:
     raise Leave
-
-
-def describe(server: Server) -> tuple[str, ...]:
-    """A row about a server: name, state, what it is, what it offers."""
-    what = " · ".join(filter(None, [server.transport, server.era, server.version]))
-    if server.state != "ready":
-        return server.name, server.state, what, one_line(server.detail, 300)
-    counts = {"tools": server.tools, "resources": server.resources, "prompts": server.prompts}
-    return server.name, server.state, what, ", ".join(f"{len(items)} {kind}" for kind, items in counts.items() if items)
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """`rows` as aligned columns, two spaces apart; the last column is left ragged."""
-    if not rows:
-        return ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
 
 
 def _ready(chat: Chat, name: str) -> Iterable[Server]:

@@ -12,7 +12,8 @@ from mcphost.questions import Frontend
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A server's state as a run reports it; the fields are those of `events.ServerChanged`."""
+    """A server's state as a run reports it; the fields are those of `events.ServerChanged`. `latency`: seconds that its
+    last call took."""
 
     name: str
     state: str
@@ -21,6 +22,8 @@ class ServerRow:
     era: str | None = None
     version: str | None = None
     tools: int | None = None
+    pid: int | None = None
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

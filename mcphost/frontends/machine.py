@@ -108,6 +108,8 @@ def server(row: ServerRow) -> dict[str, Any]:
         "era": row.era,
         "version": row.version,
         "tools": row.tools,
+        "pid": row.pid,
+        "latency_seconds": None if row.latency is None else round(row.latency, 4),
     }
 
 

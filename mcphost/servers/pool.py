@@ -17,11 +17,12 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mcphost.config.schema import Limits, ServerConfig
-from mcphost.errors import ConfigError
+from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
 from mcphost.servers.dial import Dial
 from mcphost.servers.process import Process, Reaper, spawn
-from mcphost.servers.server import Server, State
+from mcphost.servers.server import Server
+from mcphost.servers.status import State
 
 if TYPE_CHECKING:
     import ssl
@@ -71,7 +72,9 @@ class ServerPool:
         for name, target in live.items():
             made[name] = self._server(name, None, Dial("live"), self._live(target))
         for name, error in failures.items():
-            made[name] = self._server(name, None, Dial("live"), _no_link, state="failed", detail=error.message)
+            made[name] = self._server(
+                name, None, Dial("live"), _unreadable(error), state="failed", detail=error.message
+            )
         self.servers: Mapping[str, Server] = MappingProxyType(made)
 
     async def __aenter__(self) -> ServerPool:
@@ -80,9 +83,8 @@ class ServerPool:
         self._outbox, events = anyio.create_memory_object_stream[Event](math.inf)
         self._tasks.start_soon(self._tell, events)
         for server in self.servers.values():
-            if server.state == "pending":
-                self._running.add(server.name)
-                self._tasks.start_soon(self._own, server)
+            self._running.add(server.name)
+            self._tasks.start_soon(self._own, server)
         return self
 
     async def __aexit__(
@@ -103,12 +105,11 @@ class ServerPool:
         return False
 
     def _configured(self, name: str, config: ServerConfig) -> Server:
-        if config.disabled:
-            return self._server(name, config, Dial(config.transport), _no_link, state="disabled")
         open_link = self._spawned(config) if config.transport == "stdio" else self._remote(config)
         legacy = config.protocol == "legacy" or config.transport == "sse"
         mode: Literal["auto", "legacy"] = "legacy" if legacy else "auto"
-        return self._server(name, config, Dial(config.transport, mode), open_link)
+        state: State = "disabled" if config.disabled else "pending"
+        return self._server(name, config, Dial(config.transport, mode), open_link, state=state)
 
     def _server(
         self,
@@ -208,5 +209,10 @@ class ServerPool:
             await anyio.to_thread.run_sync(self._reaper.close)
 
 
-def _no_link(dial: Dial) -> Link:
-    raise AssertionError("a server that is not started has no link")
+def _unreadable(error: ConfigError) -> Callable[[Dial], Link]:
+    """What it is to start a server whose entry could not be read."""
+
+    def open_link(dial: Dial) -> Link:
+        raise ServerUnavailable(error.message, hint=error.hint or "Correct the configuration and start mcphost anew.")
+
+    return open_link

@@ -16,6 +16,11 @@ class Restarts:
     def __init__(self) -> None:
         self._losses: list[float] = []
 
+    @property
+    def losses(self) -> int:
+        """How often it was lost lately."""
+        return len(self._losses)
+
     def delay(self, since: float | None, *, renewed: bool = False) -> float | None:
         """Seconds to wait before the next start of a server that was ready from `since` until now; None: give up.
 

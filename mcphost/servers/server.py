@@ -1,13 +1,14 @@
 """One configured server: its owner task, its state, what it offers, and the calls of everybody else.
 
-Law: the owner task alone enters and leaves the connection; whatever the server does ends as a state with a reason.
+Law: the owner task alone enters and leaves the connection; whatever the server does ends as a state with a reason; and
+what a person wants of it wins over whatever the owner was about to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
@@ -18,6 +19,7 @@ from mcphost.servers.announcements import Announcements
 from mcphost.servers.dial import Dial, Settings
 from mcphost.servers.offer import Offer
 from mcphost.servers.restarts import Restarts
+from mcphost.servers.status import State, Status, line
 from mcphost.servers.wire import (
     Caller,
     CallOutcome,
@@ -35,10 +37,7 @@ if TYPE_CHECKING:
     from mcphost.servers.adapter.connection import Connection
     from mcphost.servers.adapter.links import Link
 
-State: TypeAlias = Literal["pending", "needs-auth", "ready", "restarting", "failed", "stopped", "disabled"]
-
 LISTEN = 2.0  # seconds that the first listing waits for the change stream to open
-_UNSETTLED = ("pending", "restarting")
 
 
 class Server:
@@ -60,12 +59,11 @@ class Server:
     ) -> None:
         self.name = name
         self.config = config
-        self.state = state
-        self.detail = detail
         self.instructions: str | None = None
         self.era: Literal["modern", "legacy"] | None = None
         self.version: str | None = None
         self.info: str | None = None
+        self.latency: float | None = None
         self._dial = dial
         self._open_link = open_link
         self._limits = limits
@@ -77,11 +75,24 @@ class Server:
         self._connection: Connection | None = None
         self._ready_since: float | None = None
         self._renewing = False
-        self._stopping = anyio.Event()
+        self._status = Status(state, detail)
+        self._wish: Literal["run", "rest", "stop"] = "run" if state == "pending" else "rest"
+        self._told = anyio.Event()  # set once the owner is to leave what it does and look at the wish
         self._attempt: anyio.CancelScope | None = None  # a scope needs a running loop, a Server does not
-        self._settled = anyio.Event()
-        if state not in _UNSETTLED:
-            self._settled.set()
+
+    @property
+    def state(self) -> State:
+        return self._status.state
+
+    @property
+    def status(self) -> Status:
+        """Its state with all that is known about it."""
+        return self._status
+
+    @property
+    def detail(self) -> str:
+        """Why it is in this state, in a line."""
+        return self._status.detail
 
     @property
     def tools(self) -> tuple[WireTool, ...]:
@@ -124,7 +135,7 @@ class Server:
 
     async def ready(self) -> None:
         """Wait until the server is ready, or cannot become so."""
-        await self._settled.wait()
+        await self._status.settled()
 
     async def call(
         self,
@@ -144,7 +155,10 @@ class Server:
         if not self._offer.has_tool(tool):
             text = f"{self.name} lists no tool {one_line(tool, 80)!r}"
             raise ServerRefused(text, server=self.name)
-        return await connection.call(tool, arguments, caller=caller, progress=progress)
+        started = anyio.current_time()
+        outcome = await connection.call(tool, arguments, caller=caller, progress=progress)
+        self.latency = anyio.current_time() - started
+        return outcome
 
     async def read(self, uri: str, *, caller: Caller | None = None) -> tuple[ResourceContents, ...]:
         """Read a resource; one URI may give several contents. Raises as `call`."""
@@ -165,32 +179,74 @@ class Server:
         """
         return await (await self._connected()).complete(ref, argument, value, context or {})
 
+    # What a person wants of it.
+
+    def restart(self) -> None:
+        """Start it anew, whatever state it is in; `ready` waits for the outcome. Its open calls are lost."""
+        self._want("run", "restarting", "restarted by hand")
+
+    def enable(self) -> None:
+        """Start it unless it runs or is about to."""
+        if self._wish == "rest":
+            self._want("run", "pending")
+
+    def disable(self) -> None:
+        """End it, and leave it so until `enable` or `restart`. Its open calls are lost."""
+        self._want("rest", "disabled", "by hand")
+        self._offer.clear()
+
+    def stop(self) -> None:
+        """End it for good; it is done when `own` returns."""
+        self._wish = "stop"
+        self._tell()
+
+    def _want(self, wish: Literal["run", "rest"], state: State, detail: str = "") -> None:
+        if self._wish != "stop":
+            self._wish = wish
+            self._become(state, detail)
+            self._tell()
+            self._connection, self._renewing = None, False
+
+    def _tell(self) -> None:
+        self._told.set()
+        if self._connection is None and self._attempt is not None:
+            self._attempt.cancel()
+
     # The owner task.
 
     async def own(self) -> None:
-        """Connect, serve, and start again after a loss, until `stop`. Run by the pool, in one task."""
+        """Connect, serve, start again after a loss, do what is wanted, until `stop`. Run by the pool, in one task."""
+        while self._wish != "stop":
+            self._told = anyio.Event()
+            if self._wish == "run":
+                await self._run()
+            await self._told.wait()
+        if self.state not in ("failed", "needs-auth", "disabled"):
+            self._become("stopped")
+
+    async def _run(self) -> None:
+        """Keep it running until something else is wanted or there is no hope."""
         restarts = Restarts()
-        while not self._stopping.is_set():
+        while not self._told.is_set():
             self._ready_since = None
             failure = await self._lifetime()
-            if self._stopping.is_set():
-                break
+            if self._told.is_set():
+                return
             delay = restarts.delay(self._ready_since, renewed=self._renewing)
             if delay is None:
-                self._offer.clear()
-                self._become("needs-auth" if failure.detail.get("status") == 401 else "failed", _line(failure))
+                self._give_up(failure, restarts.losses)
                 return
-            again = f"; starting again in {delay:.0f} s" if delay else ""
-            self._become("restarting", _line(failure) + again)
+            self._status.lost(failure, attempt=restarts.losses, delay=delay)
+            self._announce()
             with anyio.move_on_after(delay):
-                await self._stopping.wait()
-        self._become("stopped")
+                await self._told.wait()
 
-    def stop(self) -> None:
-        """Tell the owner to leave; it is done when `own` returns."""
-        self._stopping.set()
-        if self._connection is None and self._attempt is not None:
-            self._attempt.cancel()
+    def _give_up(self, failure: ServerError, losses: int) -> None:
+        self._offer.clear()
+        self._status.failed_with(failure)
+        often = f"; lost {losses} times in a short while, so it stays down" if losses else ""
+        state: State = "needs-auth" if failure.detail.get("status") == 401 else "failed"
+        self._become(state, line(failure) + often, hint=failure.hint)
 
     async def _lifetime(self) -> ServerError:
         """One connection from its first attempt to its end; why it ended."""
@@ -203,8 +259,8 @@ class Server:
                 return failure
             dial = again
             with anyio.move_on_after(dial.wait):
-                await self._stopping.wait()
-            if self._stopping.is_set():
+                await self._told.wait()
+            if self._told.is_set():
                 return failure
 
     async def _serve(self, dial: Dial, seconds: float) -> ServerError:
@@ -221,7 +277,7 @@ class Server:
                     self._dial = dial
                     link.on_forgotten(connection.ended)
                     await self._use(connection)
-            if self._stopping.is_set():
+            if self._told.is_set():
                 return ServerUnavailable(f"{self.name} was stopped", server=self.name)
             loss = await link.why()
             return ServerUnavailable(f"{self.name} {loss.reason}", hint=loss.hint, server=self.name, **loss.detail)
@@ -257,10 +313,11 @@ class Server:
             with anyio.move_on_after(LISTEN):
                 await opened.wait()
             await self._offer.load(connection)
-            self._connection = connection
-            self._remember(connection)
-            tasks.start_soon(self._offer.follow, connection, self._announcements.listed)
-            await _first(connection.gone, self._stopping)
+            if not self._told.is_set():
+                self._connection = connection
+                self._remember(connection)
+                tasks.start_soon(self._offer.follow, connection, self._announcements.listed)
+                await _first(connection.gone, self._told)
             tasks.cancel_scope.cancel()
 
     def _remember(self, connection: Connection) -> None:
@@ -288,35 +345,30 @@ class Server:
         if self._connection is not None and self._link is not None:
             self._connection = None
             self._renewing = self._link.forgotten
-            if not self._stopping.is_set():
-                self._enter("restarting", "the connection ended")
+            if not self._told.is_set():
+                self._status.enter("restarting", "the connection ended")
 
-    def _become(self, state: State, detail: str = "") -> None:
-        self._enter(state, detail)
+    def _become(self, state: State, detail: str = "", *, hint: str | None = None) -> None:
+        self._status.enter(state, detail, hint=hint)
+        self._announce()
+
+    def _announce(self) -> None:
+        status = self._status
         self._emit(
             ServerChanged(
                 server=self.name,
-                state=state,
-                detail=detail,
+                state=status.state,
+                detail=status.detail,
                 era=self.era,
                 transport=self.transport,
                 version=self.version,
                 pid=self.pid,
                 tools=len(self.tools),
+                attempt=status.attempt or None,
+                exit_code=status.exit_code,
+                hint=status.hint,
             )
         )
-
-    def _enter(self, state: State, detail: str) -> None:
-        self.state = state
-        self.detail = detail
-        if state not in _UNSETTLED:
-            self._settled.set()
-        elif self._settled.is_set():
-            self._settled = anyio.Event()
-
-
-def _line(failure: ServerError) -> str:
-    return one_line(failure.message, 500)
 
 
 async def _first(*events: anyio.Event) -> None:

@@ -113,6 +113,8 @@ async def test_json_is_one_document() -> None:
                 "era": "modern",
                 "version": None,
                 "tools": 9,
+                "pid": None,
+                "latency_seconds": None,
             }
         ],
     }

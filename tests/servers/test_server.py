@@ -17,7 +17,7 @@ import pytest
 
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
-from mcphost.events import Noticed, ResourceUpdated, ServerListChanged, ServerLogged
+from mcphost.events import Noticed, ResourceUpdated, ServerChanged, ServerListChanged, ServerLogged
 from mcphost.servers import RequestRefused, Server, ServerPool
 from tests.servers.scripted import ALL, Refuse, Scripted, text, tool
 from tests.servers.test_edge import connected
@@ -357,6 +357,98 @@ async def test_a_server_that_dies_while_idle_is_noticed_without_a_call() -> None
         os.kill(server.pid, 9)
         await seen.until(lambda: "restarting" in seen.states("peer"))
         assert "SIGKILL" in server.detail
+
+
+async def test_a_lost_server_says_when_it_starts_again_and_for_which_time() -> None:
+    async with peer() as (server, seen):
+        assert server.pid
+        os.kill(server.pid, 9)
+        await seen.until(lambda: "restarting" in seen.states("peer"))
+        assert (server.status.attempt, server.status.exit_code) == (1, -9)
+        assert server.status.next_start is not None
+        assert 0 < server.status.next_start <= 1
+        assert server.detail.endswith("attempt 1 in 1 s")
+        event = [event for event in seen.events if isinstance(event, ServerChanged)][-1]
+        assert (event.attempt, event.exit_code) == (1, -9)
+        await server.ready()
+        assert (server.status.attempt, server.status.next_start) == (0, None)
+
+
+async def test_disabling_wins_over_a_pending_restart() -> None:
+    async with peer() as (server, seen):
+        assert server.pid
+        os.kill(server.pid, 9)
+        await seen.until(lambda: "restarting" in seen.states("peer"))
+        server.disable()
+        assert (server.state, server.tools) == ("disabled", ())
+        with pytest.raises(ServerUnavailable, match="peer is disabled: by hand"):
+            await server.call("echo", {"text": "x"})
+        await asyncio.sleep(1.2)  # longer than the restart would have waited
+        assert server.state == "disabled"
+        server.enable()
+        await server.ready()
+        assert (await server.call("echo", {"text": "back"})).content[0]["text"] == "back"
+    assert seen.states("peer") == ["ready", "restarting", "disabled", "pending", "ready", "stopped"]
+
+
+async def test_disabling_wins_over_a_start_that_is_under_way() -> None:
+    async def slow(params: dict[str, Any]) -> dict[str, Any]:
+        listing.set()
+        await asyncio.sleep(0.05)
+        return {"tools": [tool("work")]}
+
+    listing = asyncio.Event()
+    seen = Seen()
+    async with pool({}, live={"it": Scripted({"tools/list": slow})}, show=seen) as running:
+        await listing.wait()
+        running.servers["it"].disable()
+        await asyncio.sleep(0.2)
+        assert running.servers["it"].state == "disabled"
+    assert seen.states("it") == ["disabled"]
+
+
+async def test_a_server_is_restarted_by_hand_whatever_state_it_is_in() -> None:
+    async with peer() as (server, _):
+        first = server.pid
+        call = asyncio.create_task(server.call("fault", {"kind": "hang"}))
+        await asyncio.sleep(0.1)
+        server.restart()
+        assert server.state == "restarting"
+        with pytest.raises(ServerLost, match="may or may not have run"):
+            await call
+        await server.ready()
+        assert server.pid != first
+        server.disable()
+        server.restart()
+        await server.ready()
+        assert server.state == "ready"
+        assert server.status.detail == ""
+
+
+async def test_a_server_that_gave_up_tries_again_when_told() -> None:
+    refusing = True
+
+    def listing(params: dict[str, Any]) -> dict[str, Any]:
+        if refusing:
+            raise Refuse(-32603, "not yet")
+        return {"tools": [tool("work")]}
+
+    async with pool({}, live={"it": Scripted({"tools/list": listing})}) as running:
+        server = running.servers["it"]
+        await server.ready()
+        assert (server.state, "not yet" in server.detail) == ("failed", True)
+        refusing = False
+        server.restart()
+        await server.ready()
+        assert server.state == "ready"
+
+
+async def test_the_last_call_tells_the_latency() -> None:
+    async with connected(Scripted({**WORK, "tools/call": text("ok")})) as server:
+        assert server.latency is None
+        await server.call("work", {})
+        assert server.latency is not None
+        assert 0 < server.latency < 5
 
 
 async def test_a_connection_that_closes_is_opened_again() -> None:
