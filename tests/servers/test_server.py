@@ -371,7 +371,7 @@ async def test_a_lost_server_says_when_it_starts_again_and_for_which_time() -> N
         event = [event for event in seen.events if isinstance(event, ServerChanged)][-1]
         assert (event.attempt, event.exit_code) == (1, -9)
         await server.ready()
-        assert (server.status.attempt, server.status.next_start) == (0, None)
+        assert [server.status.attempt, server.status.next_start] == [0, None]
 
 
 async def test_disabling_wins_over_a_pending_restart() -> None:
@@ -413,7 +413,7 @@ async def test_a_server_is_restarted_by_hand_whatever_state_it_is_in() -> None:
         call = asyncio.create_task(server.call("fault", {"kind": "hang"}))
         await asyncio.sleep(0.1)
         server.restart()
-        assert server.state == "restarting"
+        assert [server.state] == ["restarting"]
         with pytest.raises(ServerLost, match="may or may not have run"):
             await call
         await server.ready()
@@ -421,8 +421,7 @@ async def test_a_server_is_restarted_by_hand_whatever_state_it_is_in() -> None:
         server.disable()
         server.restart()
         await server.ready()
-        assert server.state == "ready"
-        assert server.status.detail == ""
+        assert [server.state, server.detail] == ["ready", ""]
 
 
 async def test_a_server_that_gave_up_tries_again_when_told() -> None:
@@ -436,7 +435,7 @@ async def test_a_server_that_gave_up_tries_again_when_told() -> None:
     async with pool({}, live={"it": Scripted({"tools/list": listing})}) as running:
         server = running.servers["it"]
         await server.ready()
-        assert (server.state, "not yet" in server.detail) == ("failed", True)
+        assert [server.state, "not yet" in server.detail] == ["failed", True]
         refusing = False
         server.restart()
         await server.ready()
@@ -445,7 +444,7 @@ async def test_a_server_that_gave_up_tries_again_when_told() -> None:
 
 async def test_the_last_call_tells_the_latency() -> None:
     async with connected(Scripted({**WORK, "tools/call": text("ok")})) as server:
-        assert server.latency is None
+        assert [server.latency] == [None]
         await server.call("work", {})
         assert server.latency is not None
         assert 0 < server.latency < 5
