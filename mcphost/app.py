@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcphost import commands
 from mcphost.approvals import Lock, Mode, Policy, Remembered
@@ -13,6 +14,9 @@ from mcphost.plugins import Registry
 from mcphost.questions import Frontend
 from mcphost.servers.process import Process
 from mcphost.servers.reaper import Reaper
+
+if TYPE_CHECKING:
+    from mcphost.journal.sqlite import SqliteJournal
 
 
 def registry(config: Config) -> Registry:
@@ -42,8 +46,9 @@ def host(
     spill: Path | None = None,
     processes: Mapping[str, Process] | None = None,
     reaper: Reaper | None = None,
+    journal: SqliteJournal | None = None,
 ) -> Host:
-    """A Host as the command line wants it; arguments as for Host and Policy."""
+    """A Host as the command line wants it; arguments as for Host and Policy. `journal` also notes who allowed what."""
     return Host(
         config,
         frontend=frontend,
@@ -60,7 +65,8 @@ def host(
         spill=spill,
         environ=environ,
         apis=registry.apis,
-        listeners=registry.listeners,
+        listeners=(*registry.listeners, journal.note) if journal else registry.listeners,
+        journal=journal,
         processes=processes,
         reaper=reaper,
     )

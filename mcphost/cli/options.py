@@ -62,6 +62,15 @@ DEBUG = click.option(
 NO_COLOR = click.option(
     "--no-color", is_flag=True, envvar=["MCPHOST_NO_COLOR", "NO_COLOR"], help="No colour (also NO_COLOR)."
 )
+NO_JOURNAL = click.option(
+    "--no-journal", is_flag=True, envvar="MCPHOST_NO_JOURNAL", help="Record nothing: no resume, no history."
+)
+ON_UNKNOWN = click.option(
+    "--on-unknown",
+    type=click.Choice(["ask", "retry", "fail"]),
+    help="With --resume, for a call that was under way when its run was killed and that is neither read-only nor "
+    "idempotent: ask you, run it again, or tell the model that nobody knows.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -6,7 +6,7 @@ import os
 import select
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,10 @@ from mcphost.errors import McpHostError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mcphost.agent import OnUnknown
     from mcphost.approvals import Lock, Mode
     from mcphost.frontends.formats import Format
+    from mcphost.journal import Record
 
 FIRST_BYTE_SECONDS = 3.0
 
@@ -39,6 +41,7 @@ class Wish:
     verbose: bool
     debug: bool
     color: bool
+    on_unknown: OnUnknown
 
     @property
     def machine(self) -> bool:
@@ -82,6 +85,12 @@ class Wish:
     metavar="SECONDS",
     help="End the run after this long, with what there is.",
 )
+@click.option(
+    "--resume",
+    metavar="RUN|latest",
+    help="Go on with a run that was interrupted, instead of a TASK; latest: the last one of this directory.",
+)
+@options.apply(options.ON_UNKNOWN, options.NO_JOURNAL)
 @click.option("-q", "--quiet", is_flag=True, envvar="MCPHOST_QUIET", help="Only warnings on stderr.")
 @options.apply(options.VERBOSE, options.DEBUG, options.NO_COLOR)
 def run(
@@ -99,6 +108,9 @@ def run(
     system: str | None,
     max_steps: int | None,
     timeout: float | None,
+    resume: str | None,
+    on_unknown: OnUnknown | None,
+    no_journal: bool,
     quiet: bool,
     verbose: bool,
     debug: bool,
@@ -110,7 +122,18 @@ def run(
     asks only when stdin and stderr are terminals; otherwise a call that needs consent is refused, the turn goes on, and
     the exit code is 6.
     """
-    wish = Wish(mode, yolo, output_format, output, timeout, quiet, verbose, debug, color=wants_color(no_color))
+    wish = Wish(
+        mode,
+        yolo,
+        output_format,
+        output,
+        timeout,
+        quiet,
+        verbose,
+        debug,
+        color=wants_color(no_color),
+        on_unknown=on_unknown or "fail",
+    )
     started: Boot | None = None
     try:
         if debug:
@@ -118,7 +141,13 @@ def run(
         text = system_text(system)
         lock = _lock() if locked else None
         started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, lock=lock)
-        return _run(started, _whole_task(task), text, wish, lock)
+        if no_journal:
+            started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
+        if resume is None:
+            return _run(started, _whole_task(task), text, wish, lock)
+        if task is not None:
+            raise UsageError("--resume goes on with the task it had", hint="Leave TASK out.")
+        return _run(started, _recorded(started, resume, model), text, wish, lock)
     except (McpHostError, BrokenPipeError, Exit) as error:
         return report(error, machine=wish.machine, debug=debug)
     finally:
@@ -132,10 +161,21 @@ def _lock() -> Lock:
     return lock.Lock.read(Path(lock.NAME))
 
 
-def _run(started: Boot, task: str, system: str, wish: Wish, lock: Lock | None) -> int:
+def _recorded(started: Boot, resume: str, model: str | None) -> Record:
+    """The run to go on with. It brings its model along, unless another is named."""
+    if not started.config.journal.enabled:
+        raise UsageError("nothing can be resumed without the journal", hint="Leave out --no-journal.")
+    from mcphost.cli import recall
+
+    record = recall.recorded(started.config, started.paths, resume)
+    started.config = replace(started.config, model=model or record.run.model)
+    return record
+
+
+def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock | None) -> int:
     from mcphost import app
     from mcphost.approvals import Remembered
-    from mcphost.cli import loop
+    from mcphost.cli import loop, recall
     from mcphost.cli import task as tasks
     from mcphost.frontends.formats import Output
 
@@ -144,6 +184,9 @@ def _run(started: Boot, task: str, system: str, wish: Wish, lock: Lock | None) -
         sys.stdout, sys.stderr, terminal=terminal(), quiet=wish.quiet, verbose=wish.verbose, color=wish.color
     )
     frontend = _format(registry.formats, wish.output_format)(output)
+    journal = None
+    if started.config.journal.enabled:
+        journal = recall.open_journal(started.config, started.paths, frontend.show)
     host = app.host(
         started.config,
         registry,
@@ -158,6 +201,7 @@ def _run(started: Boot, task: str, system: str, wish: Wish, lock: Lock | None) -
         spill=started.paths.state / "results",
         processes=started.processes,
         reaper=started.reaper,
+        journal=journal,
     )
     if not wish.quiet:
         say_default_model(started)
@@ -166,6 +210,8 @@ def _run(started: Boot, task: str, system: str, wish: Wish, lock: Lock | None) -
         return loop.run(lambda: tasks.do(host, frontend, task, wish))
     finally:
         registry.close()
+        if journal is not None:
+            journal.close()
 
 
 def _whole_task(task: str | None) -> str:

@@ -12,7 +12,7 @@ import os
 import termios
 from collections.abc import Callable, Mapping
 from textwrap import indent
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from mcphost.frontends import consent, form
 from mcphost.frontends.paint import Paint
@@ -27,8 +27,11 @@ from mcphost.questions import (
     SamplingDecision,
     SamplingReview,
     ToolApproval,
+    UnknownOutcome,
 )
 from mcphost.text import encodable, one_line, safe, visible
+
+UNKNOWN = "{name} was under way when the run was interrupted: it may or may not have taken effect"
 
 _NO = ElicitationAnswer("decline")
 _CANCEL = ElicitationAnswer("cancel")
@@ -61,6 +64,8 @@ class Asker:
                 answer = await self._fill_in(asked)
             case ElicitationUrl():
                 answer = await self._visit(asked)
+            case UnknownOutcome():
+                answer = await self._repeat(asked)
             case _:
                 answer = question.refusal
         return cast("A", answer)
@@ -97,6 +102,12 @@ class Asker:
             except ValueError as error:
                 self._say(f"  {error}")
         return question
+
+    async def _repeat(self, question: UnknownOutcome) -> Literal["retry", "fail"]:
+        self._say(self._paint.bold(f"? {UNKNOWN.format(name=one_line(question.name))}"))
+        self._say(indent(exact(question.arguments), "  "))
+        key, _ = await self._choose("Run it again? [y] yes  [n] no, the model is told: ", "yn")
+        return "retry" if key == "y" else "fail"
 
     async def _review(self, question: SamplingReview) -> SamplingDecision:
         server, model = one_line(question.server), one_line(question.model)

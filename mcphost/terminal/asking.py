@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from mcphost.frontends import consent, form
-from mcphost.frontends.asking import exact, wording
+from mcphost.frontends.asking import UNKNOWN, exact, wording
 from mcphost.questions import (
     A,
     Approval,
@@ -23,6 +23,7 @@ from mcphost.questions import (
     SamplingDecision,
     SamplingReview,
     ToolApproval,
+    UnknownOutcome,
 )
 from mcphost.terminal.panel import SAID, Card, Panel
 from mcphost.text import one_line, safe, visible
@@ -61,6 +62,8 @@ class PanelAsker:
                 return await self._fill_in(question)
             case ElicitationUrl():
                 return await self._visit(question)
+            case UnknownOutcome():
+                return await self._repeat(question)
             case _:
                 return question.refusal
 
@@ -92,6 +95,11 @@ class PanelAsker:
             except ValueError as error:
                 typed = line
                 card = replace(card, lines=(*card.lines, (WARNING, str(error))))
+
+    async def _repeat(self, question: UnknownOutcome) -> Literal["retry", "fail"]:
+        card = Card(UNKNOWN.format(name=one_line(question.name)), (("", exact(question.arguments)),))
+        keys = {"y": "run it again", "n": "do not, and tell the model"}
+        return "retry" if await self._panel.choose(card, keys) == "y" else "fail"
 
     async def _review(self, question: SamplingReview) -> SamplingDecision:
         return SamplingDecision(allowed=await self._panel.choose(_sampling(question), {"y": "yes", "n": "no"}) == "y")

@@ -27,6 +27,7 @@ from mcphost.questions import (
     SamplingDecision,
     SamplingReview,
     ToolApproval,
+    UnknownOutcome,
 )
 from mcphost.text import safe
 
@@ -156,6 +157,16 @@ async def test_arguments_are_edited_before_they_run(typist: Typist) -> None:
     assert await typist.answer(ALL, "e", '{"a": 1', '{"c": 1}', "y") == Approval(allowed=True, arguments={"c": 1})
     assert await typist.answer(ALL, "e", "", "a") == Approval(allowed=True, lasting="always")
     assert await typist.answer(ALL, "e", "a=1", "n too late") == Approval(allowed=False, reason="too late")
+
+
+@pytest.mark.parametrize(("line", "answer"), [("y", "retry"), ("n", "fail"), (CONTROL_D, "fail")])
+async def test_a_call_of_unknown_outcome_runs_again_only_after_a_typed_yes(
+    typist: Typist, line: str, answer: str
+) -> None:
+    question = UnknownOutcome("c1", "bank__transfer", {"amount": 7})
+    assert await typist.answer(question, line) == answer
+    assert "bank__transfer was under way" in typist.shown
+    assert '"amount": 7' in typist.shown
 
 
 async def test_a_question_that_is_cancelled_leaves_the_terminal_to_the_next_one(typist: Typist) -> None:

@@ -1,0 +1,78 @@
+"""The journal as the command line opens it: for a run to be recorded in, and for commands that look into it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcphost.errors import JournalError, UsageError
+
+if TYPE_CHECKING:
+    from mcphost.cli.setup import Paths
+    from mcphost.config.schema import Config
+    from mcphost.events import Show
+    from mcphost.journal import Record
+    from mcphost.journal.claims import Claims
+    from mcphost.journal.sqlite import SqliteJournal
+
+
+def file_of(config: Config, paths: Paths) -> Path:
+    return config.journal.path or paths.state / "journal.db"
+
+
+def open_journal(config: Config, paths: Paths, show: Show) -> SqliteJournal:
+    """The journal of this user, for chats that begin in the working directory; opened in a thread of its own."""
+    from mcphost.journal.sqlite import SqliteJournal
+
+    wanted = config.journal
+    journal = SqliteJournal(file_of(config, paths), sync=wanted.sync, directory=here(), show=show)
+    if wanted.keep_days or wanted.keep_megabytes:
+        journal.trim(days=wanted.keep_days, megabytes=wanted.keep_megabytes)
+    return journal
+
+
+def here() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Claims]]:
+    """The journal at `path` in a transaction, which leaving the block commits.
+
+    Raises:
+        UsageError: nothing was recorded yet.
+        JournalError: it cannot be used.
+    """
+    from mcphost.journal import file
+    from mcphost.journal.claims import Claims
+
+    if not path.exists():
+        raise UsageError(f"nothing is recorded yet: there is no {path}")
+    try:
+        with closing(Claims(path.with_name(path.name + ".lock"))) as claims, closing(file.connect(path)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db, claims
+            db.execute("COMMIT")
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(f"the journal {path} cannot be used: {error}") from error
+
+
+def recorded(config: Config, paths: Paths, handle: str) -> Record:
+    """What is recorded of the last run of the chat that `handle` names (`journal.chats.find`).
+
+    Raises:
+        UsageError: there is none.
+        JournalError: the journal cannot be used.
+    """
+    from mcphost.journal import chats, rows
+
+    with opened(file_of(config, paths)) as (db, _):
+        directory = here()
+        chat = chats.find(db, handle, directory=str(directory) if directory else None)
+        return rows.fold(db, chats.last_run(db, chat))
