@@ -80,6 +80,11 @@ class Tool:
     def idempotent(self) -> bool:
         return self._trusted_hint("idempotentHint")
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may run again where nobody knows if it ran."""
+        return self.read_only or self.idempotent
+
     def _trusted_hint(self, hint: str) -> bool:
         return self.trusted and self.definition.get("annotations", {}).get(hint) is True
 

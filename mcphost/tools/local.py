@@ -74,6 +74,9 @@ class LocalServer:
         self.tools = tuple(tool.definition for tool in local)
         self._by_name = {tool.definition["name"]: tool for tool in reversed(local)}
 
+    async def ready(self) -> None:
+        return None
+
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
     ) -> CallOutcome:

@@ -6,7 +6,7 @@ Law 10: a tool's failure is a result for the model. Law 2: only the very definit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -21,6 +21,8 @@ from mcphost.tools.definitions import Hopeless, Tool, pin_of
 from mcphost.tools.local import LocalServer, LocalTool
 from mcphost.tools.names import Pair, model_names
 from mcphost.tools.results import capped
+
+REPEATED = "the server was lost while it ran; it was repeated by itself, as it only reads or may run twice"
 
 
 class ToolServer(Protocol):
@@ -37,6 +39,9 @@ class ToolServer(Protocol):
 
     @property
     def config(self) -> ServerConfig | None: ...
+
+    async def ready(self) -> None:
+        """Wait until it is ready, or cannot become so."""
 
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
@@ -139,9 +144,27 @@ class Toolbox:
         server = self._listed(tool, pin)
         if call.arguments is None:
             raise ServerUnavailable("The call did not run: its arguments are not a JSON object.")
-        outcome = await server.call(tool.tool, call.arguments, caller=caller, progress=progress)
+        try:
+            outcome = await server.call(tool.tool, call.arguments, caller=caller, progress=progress)
+        except ServerLost as loss:
+            server = await self._again(server, tool, pin, loss)
+            outcome = await server.call(tool.tool, call.arguments, caller=caller, progress=progress)
+            outcome = replace(outcome, note="; ".join(filter(None, [REPEATED, outcome.note])))
         # In a thread: looking through megabytes of it would stop the loop, and files may be written.
         return await anyio.to_thread.run_sync(capped, outcome, self._limits.result_tokens, self._spill)
+
+    async def _again(self, server: ToolServer, tool: Tool, pin: str, loss: ServerLost) -> ToolServer:
+        """The server once it is back, for a call that may be repeated: by the word of the user, or of a server whose
+        annotations the user trusts. Raises `loss` where it may not, or the server stays away."""
+        import anyio
+
+        if not tool.repeatable:
+            raise loss
+        with anyio.move_on_after(self._limits.connect):
+            await server.ready()
+        if server.state != "ready":
+            raise loss
+        return self._listed(tool, pin)
 
     def _servers(self) -> list[ToolServer]:
         return [*self._configured(), self._local]
@@ -202,5 +225,4 @@ def _what_happened(error: McpHostError, tool: Tool) -> str:
     if not isinstance(error, (ServerLost, ServerTimeout)):
         return error.message
     doubt = "; it may or may not have run" if isinstance(error, ServerTimeout) else ""
-    repeatable = tool.read_only or tool.idempotent
-    return f"{error.message}{doubt}. {'It can be repeated.' if repeatable else 'Look before you repeat it.'}"
+    return f"{error.message}{doubt}. {'It can be repeated.' if tool.repeatable else 'Look before you repeat it.'}"

@@ -33,6 +33,9 @@ class Answering:
     config: ServerConfig | None = None
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
+    async def ready(self) -> None:
+        return None
+
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
     ) -> CallOutcome:
@@ -186,6 +189,66 @@ async def test_a_tool_that_is_trusted_to_be_idempotent_may_be_repeated() -> None
     server = Answering("x", (listed("a", annotations={"idempotentHint": True}),), ServerTimeout("x gave 1 s to a"))
     server.config = ServerConfig("x", trust_annotations=True)
     assert said(await call(toolbox(server), "x__a")).endswith("It can be repeated.")
+
+
+@dataclass
+class Dying(Answering):
+    """A server that is lost in its first call, and then is in the state `returns`."""
+
+    returns: str = "ready"
+
+    async def ready(self) -> None:
+        self.state = self.returns
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
+    ) -> CallOutcome:
+        await super().call(tool, arguments, caller=caller, progress=progress)
+        if len(self.asked) == 1:
+            self.state = "restarting"
+            raise ServerLost("x was lost during a, which may or may not have run: exited with code 1")
+        return self.answer if isinstance(self.answer, CallOutcome) else NOTHING
+
+
+@pytest.mark.parametrize("hint", ["readOnlyHint", "idempotentHint"])
+async def test_a_call_that_may_run_twice_is_repeated_once_its_server_is_back(hint: str) -> None:
+    server = Dying("x", (listed("a", annotations={hint: True}),))
+    server.config = ServerConfig("x", trust_annotations=True)
+    result = await call(toolbox(server), "x__a", n=1)
+    assert not result.is_error
+    assert server.asked == [("a", {"n": 1})] * 2
+    assert result.note is not None
+    assert "repeated by itself" in result.note
+
+
+@pytest.mark.parametrize(
+    ("annotations", "trusted", "returns"),
+    [
+        ({"readOnlyHint": True}, False, "ready"),
+        ({"destructiveHint": False}, True, "ready"),
+        ({}, True, "ready"),
+        ({"readOnlyHint": True}, True, "failed"),
+    ],
+)
+async def test_any_other_call_is_lost_with_its_server(annotations: Any, trusted: bool, returns: str) -> None:
+    server = Dying("x", (listed("a", annotations=annotations),), returns=returns)
+    server.config = ServerConfig("x", trust_annotations=trusted)
+    result = await call(toolbox(server), "x__a")
+    assert result.is_error
+    assert "may or may not have run" in said(result)
+    assert len(server.asked) == 1
+
+
+async def test_a_call_whose_tool_changed_with_the_restart_is_not_repeated() -> None:
+    class Changing(Dying):
+        async def ready(self) -> None:
+            await super().ready()
+            self.tools = (listed("a", description="something else"),)
+
+    server = Changing("x", (listed("a", annotations={"readOnlyHint": True}),))
+    server.config = ServerConfig("x", trust_annotations=True)
+    assert "changed this tool" in said(await call(toolbox(server), "x__a"))
+    assert len(server.asked) == 1
 
 
 async def test_a_call_whose_arguments_did_not_parse_never_runs() -> None:
