@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mcphost.servers.pool import ServerPool
+    from mcphost.servers.pool import Pool, ServerPool
     from mcphost.servers.server import Server
     from mcphost.servers.wire import Caller, CallOutcome, Progress, RequestRefused
 
-__all__ = ["CallOutcome", "Caller", "Progress", "RequestRefused", "Server", "ServerPool", "warm"]
+__all__ = ["CallOutcome", "Caller", "Pool", "Progress", "RequestRefused", "Server", "ServerPool", "warm"]
 
-_HOMES = {"Server": "server", "ServerPool": "pool"}
+_HOMES = {"Pool": "pool", "Server": "server", "ServerPool": "pool"}
 
 
 def __getattr__(name: str) -> Any:

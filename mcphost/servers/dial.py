@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from mcphost.config.schema import Limits
 from mcphost.errors import ServerError, ServerUnavailable
+from mcphost.servers.wire import Tap
 
 BUSY = (429, 500, 502, 503, 504)  # HTTP statuses of a server that may do better in a moment
 MAX_TRIES = 3  # of a handshake with a server that is busy
@@ -59,7 +60,7 @@ class Dial:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to talk to one server. `connect`: seconds for the handshake; `probe`: of these, for the era probe;
-    `headers`: the transport mirrors `x-mcp-header` parameters."""
+    `headers`: the transport mirrors `x-mcp-header` parameters; `tap` is shown every message."""
 
     server: str
     limits: Limits
@@ -70,3 +71,4 @@ class Settings:
     sampling: bool = True
     roots: Sequence[Path] = ()
     headers: bool = False
+    tap: Tap | None = None

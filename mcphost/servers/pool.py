@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
 import anyio.abc
@@ -33,12 +33,29 @@ STOP = 5.0  # seconds for all servers together to end, after which they are left
 LAST_EVENTS = 0.5  # seconds for the last events to be shown
 
 
+class Pool(Protocol):
+    """What a Host needs of its servers, whoever owns them."""
+
+    @property
+    def servers(self) -> Mapping[str, Server]: ...
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None: ...
+
+    async def settled(self, seconds: float) -> bool:
+        """Wait at most `seconds` until every server is ready or cannot become so; whether that is so."""
+
+
 class ServerPool:
     """An async context manager over all servers; enter and leave it in one task.
 
     `live` holds in-process servers (`MCPServer`, low-level `Server`) or SDK transports by name; `failures` the entries
     that could not be read; `processes` those already spawned, which the pool takes over. `environ` is what spawned
-    servers inherit from; `show` is told every ServerChanged and whatever the servers announce.
+    servers inherit from; `show` is told every ServerChanged and whatever the servers announce. `make` is called as
+    Server is.
     """
 
     def __init__(
@@ -53,6 +70,7 @@ class ServerPool:
         roots: Sequence[Path] = (),
         processes: Mapping[str, Process] = MappingProxyType({}),
         reaper: Reaper | None = None,
+        make: Callable[..., Server] = Server,
     ) -> None:
         self._limits = limits
         self._environ = environ
@@ -60,6 +78,7 @@ class ServerPool:
         self._roots = tuple(roots)
         self._processes = dict(processes)
         self._reaper = reaper
+        self._make = make
         self._owns_reaper = reaper is None
         self._outbox: MemoryObjectSendStream[Event]
         self._tasks: anyio.abc.TaskGroup
@@ -121,7 +140,7 @@ class ServerPool:
         state: State = "pending",
         detail: str = "",
     ) -> Server:
-        return Server(
+        return self._make(
             name,
             config,
             dial,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Required, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, Required, TypeAlias, TypedDict
 
 from mcphost.messages import Block
 
@@ -69,6 +69,18 @@ class CallOutcome:
     is_error: bool = False
     note: str | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A JSON-RPC message on its way between the Client and the transport, as it is on the wire."""
+
+    sender: Literal["host", "server"]
+    era: Literal["modern", "legacy"]
+    message: Mapping[str, Any]
+
+
+# Is shown every message of one server. Must neither block nor keep the message: it changes.
+Tap: TypeAlias = Callable[[Passed], None]
 
 Progress: TypeAlias = Callable[[float, float | None, str | None], Awaitable[None]]
 

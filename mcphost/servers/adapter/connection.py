@@ -62,7 +62,7 @@ class Connection:
         self._outputs: dict[str, OutputSchema] = {}
         self._as_tasks: set[str] = set()
         self.connecting = anyio.CancelScope()
-        self.client = self._make_client(Edge(transport, self, probe=settings.probe))
+        self.client = self._make_client(Edge(transport, self, probe=settings.probe, tap=settings.tap))
 
     def _make_client(self, edge: Edge) -> Client:
         sampling = self._settings.sampling

@@ -22,6 +22,7 @@ from mcp.shared.message import SessionMessage
 from mcphost.servers.adapter.errors import local_error
 from mcphost.servers.adapter.flood import Bucket
 from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, MAX_ITEMS, Kind, too_deep
+from mcphost.servers.wire import Passed, Tap
 from mcphost.text import encodable, one_line
 
 Incoming = ReadStream[SessionMessage | Exception]
@@ -83,12 +84,17 @@ class Observer(Protocol):
 
 
 class Edge:
-    """A transport around a transport. `probe`: seconds that the era probe may take before we answer it ourselves."""
+    """A transport around a transport. `probe`: seconds that the era probe may take before we answer it ourselves;
+    `tap` is shown what comes and goes on the transport."""
 
-    def __init__(self, transport: Transport, observer: Observer, *, probe: float = math.inf) -> None:
+    def __init__(
+        self, transport: Transport, observer: Observer, *, probe: float = math.inf, tap: Tap | None = None
+    ) -> None:
         self._transport = transport
         self._observer = observer
         self._probe_seconds = probe
+        self._tap = tap
+        self._era: Literal["modern", "legacy"] = "modern"
         self._probe: t.RequestId | None = None
         self.probe_ends = math.inf
         self.reading = anyio.CancelScope()  # around the wait for the next message
@@ -131,6 +137,9 @@ class Edge:
             message.result = _encodable(message.result)
         elif not isinstance(message, t.JSONRPCError) and message.params:
             message.params = _encodable(message.params)
+        if isinstance(message, t.JSONRPCRequest) and message.method == "initialize":
+            self._era = "legacy"
+        self._show("host", message)
         return item
 
     def inbound(self, item: SessionMessage | Exception) -> SessionMessage | Exception | None:
@@ -138,6 +147,7 @@ class Edge:
         if isinstance(item, Exception):
             return item
         message = item.message
+        self._show("server", message)
         if isinstance(message, t.JSONRPCNotification):
             return item if self._notified(message.method, message.params or {}) else None
         if isinstance(message, t.JSONRPCResponse | t.JSONRPCError) and message.id is not None:
@@ -148,6 +158,15 @@ class Edge:
             if isinstance(message, t.JSONRPCResponse) and method:
                 item.message = _received(message, method, modern)
         return item
+
+    def _show(self, sender: Literal["host", "server"], message: t.JSONRPCMessage) -> None:
+        if self._tap is None:
+            return
+        parts = {name: getattr(message, name, None) for name in ("id", "method", "params", "result")}
+        if isinstance(message, t.JSONRPCError):
+            parts["error"] = message.error.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        present = {name: part for name, part in parts.items() if part is not None}
+        self._tap(Passed(sender, self._era, {"jsonrpc": "2.0", **present}))
 
     def _notified(self, method: str, params: Mapping[str, Any]) -> bool:
         """Tell the observer; whether the Client needs the notification too."""
