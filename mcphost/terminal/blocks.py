@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from mcphost.text import safe
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 ALWAYS = 32  # an open block of at most this many lines is parsed again at every line that may end it
 
@@ -29,6 +31,8 @@ _LISTS = ("bullet_list_open", "ordered_list_open")
 
 def parser() -> MarkdownIt:
     """CommonMark with tables and strikethrough; HTML is text like any other."""
+    from markdown_it import MarkdownIt
+
     return MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
 
 
@@ -67,7 +71,6 @@ class BlockStream:
     """Feed it text as it comes; it is made safe here (law 5)."""
 
     def __init__(self) -> None:
-        self._parser = parser()
         self._tail: list[str] = []  # complete lines that are not committed
         self._partial = ""
         self._return = False  # the last character was a carriage return, which may be half of a line end
@@ -76,6 +79,10 @@ class BlockStream:
         self._number: int | None = None
         self._next = 0  # no parse before the tail has this many lines
         self._trusted = True  # the last line that looked sure to end the open block did so
+
+    @cached_property
+    def _parser(self) -> MarkdownIt:
+        return parser()
 
     @property
     def open_text(self) -> str:

@@ -26,11 +26,14 @@ from prompt_toolkit.layout import (
     HSplit,
     Window,
 )
+from prompt_toolkit.utils import get_cwidth
 
 from mcphost.terminal.cells import fit, wrap
 
 ARM = 0.35  # seconds
 SAID = "class:panel.said"  # words that are not ours: each line of them stands behind a bar
+
+SPACIOUS = 12  # rows of a screen that has room for an empty one
 
 # Whether no other key came together with this one: an Esc that is one, not the first half of an Alt key.
 alone = Condition(lambda: not get_app().key_processor.input_queue)
@@ -42,6 +45,15 @@ class Card:
 
     title: str
     lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    width: int
+    lines: list[tuple[str, str]]
+    keys: list[str]
+    room: int  # rows for lines
+    scrolls: bool
 
 
 class Panel:
@@ -143,34 +155,39 @@ class Panel:
             self._wrapped = key, [(style, line) for style, text in lines for line in _marked(style, text, width)]
         return self._wrapped[1]
 
-    def _room(self) -> tuple[int, int]:
-        """Columns, and rows for the card's lines: what the title, keys, input line and status leave."""
+    def _view(self) -> _View:
+        """What is on the panel now. A screen too low for the keys' meanings has them below the card's own lines."""
         size = get_app().output.get_size()
-        return size.columns, max(
-            size.rows - 5 - (1 if self._label is not None else 0) - self._key_rows(size.columns), 1
-        )
-
-    def _key_rows(self, width: int) -> int:
-        return len(wrap(self._key_line(), width))
+        taken = 3 + (size.rows >= SPACIOUS) + (self._label is not None)  # title, input line, status
+        free = max(size.rows - taken, 2)
+        lines, keys = self._lines(size.columns), self._key_lines(size.columns)
+        if len(keys) > max(free // 2, 1):
+            meanings = [f"[{key}] {meaning}" for key, meaning in self._keys.items()]
+            lines = [*lines, *(("class:panel.keys", line) for text in meanings for line in wrap(text, size.columns))]
+            keys = [fit(" ".join(self._keys), size.columns)]
+        room = free - len(keys)
+        scrolls = len(lines) > room
+        return _View(size.columns, lines, keys, max(room - scrolls, 1), scrolls)
 
     def _height(self) -> Dimension:
-        width, room = self._room()
-        lines = len(self._lines(width))
-        return Dimension.exact(1 + min(lines, room) + (1 if lines > room else 0) + self._key_rows(width))
+        view = self._view()
+        return Dimension.exact(1 + min(len(view.lines), view.room) + view.scrolls + len(view.keys))
 
     def _text(self) -> StyleAndTextTuples:
         if self._card is None:
             return []
-        width, room = self._room()
-        lines = self._lines(width)
-        self._scroll = max(min(self._scroll, len(lines) - room), 0)
-        shown = lines[self._scroll : self._scroll + room]
-        text: StyleAndTextTuples = [("class:panel.title", fit(self._title(), width) + "\n")]
+        view = self._view()
+        self._scroll = max(min(self._scroll, len(view.lines) - view.room), 0)
+        shown = view.lines[self._scroll : self._scroll + view.room]
+        text: StyleAndTextTuples = [("class:panel.title", fit(self._title(), view.width) + "\n")]
         text += [(style, line + "\n") for style, line in shown]
-        if len(lines) > room:
+        if view.scrolls:
             first, last = self._scroll + 1, self._scroll + len(shown)
-            text.append(("class:panel.more", fit(f"lines {first}-{last} of {len(lines)}  ↑↓ PgUp PgDn", width) + "\n"))
-        text.append(("class:panel.keys", "\n".join(wrap(self._key_line(), width))))
+            more = f"lines {first}-{last} of {len(view.lines)}  ↑↓ PgUp PgDn"
+            text.append(("class:panel.more", fit(more, view.width) + "\n"))
+        armed = self._label is not None or self.armed()
+        keys = view.keys if armed else ["…", *[""] * (len(view.keys) - 1)]
+        text.append(("class:panel.keys", "\n".join(keys)))
         return text
 
     def _title(self) -> str:
@@ -178,12 +195,16 @@ class Panel:
         more = self._waiting()
         return f"? {self._card.title}" + (f"  ({more} more waiting)" if more > 0 else "")
 
-    def _key_line(self) -> str:
+    def _key_lines(self, width: int) -> list[str]:
         if self._label is not None:
-            return self._hint
-        if not self.armed():
-            return "…"
-        return "  ".join(f"[{key}] {meaning}" for key, meaning in self._keys.items()) + "  [Esc] stop"
+            return wrap(self._hint, width)
+        lines: list[str] = []
+        for item in [*(f"[{key}] {meaning}" for key, meaning in self._keys.items()), "[Esc] stop"]:
+            if lines and get_cwidth(f"{lines[-1]}  {item}") <= width:
+                lines[-1] += f"  {item}"
+            else:
+                lines += wrap(item, width)
+        return lines
 
     def _line_prefix(self, number: int, wrapped: int) -> StyleAndTextTuples:
         return [("class:panel.label", f"{self._label}: ")] if number == 0 and not wrapped else []

@@ -43,7 +43,7 @@ from mcphost.terminal import keys
 from mcphost.terminal.cells import fit
 from mcphost.terminal.keys import Chatter
 from mcphost.terminal.live import FRAME, Live
-from mcphost.terminal.panel import Panel
+from mcphost.terminal.panel import SPACIOUS, Panel
 from mcphost.terminal.scrollback import Scrollback, Terminal
 from mcphost.terminal.typed import PasteMarks
 
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 ESCAPE = 0.05  # seconds after which an escape byte is the Esc key
 MENU = 8  # rows of completions
-SPACIOUS = 12  # rows of a screen that has room for an empty one
 HINT = "ask something, or / for commands, @ for resources"
 
 _STYLE = Style.from_dict(

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -105,11 +106,14 @@ class Tty:
     async def see(self, *texts: str) -> None:
         """Wait until each of `texts` is on the display."""
         for text in texts:
-            await self.screen.until(lambda text=text: text in "\n".join(self.screen.display), f"{text!r}")
+            await self.screen.until(partial(self._shows, text), f"{text!r}")
 
     async def miss(self, text: str) -> None:
         """Wait until `text` is not on the display."""
-        await self.screen.until(lambda: text not in "\n".join(self.screen.display), f"the end of {text!r}")
+        await self.screen.until(lambda: not self._shows(text), f"the end of {text!r}")
+
+    def _shows(self, text: str) -> bool:
+        return text in "\n".join(self.screen.display)
 
     async def ready(self) -> None:
         await self.see("ready ·")
