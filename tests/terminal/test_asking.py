@@ -1,0 +1,126 @@
+"""Questions that are no approvals, on the panel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from mcphost.models.scripted import ScriptedModel
+from mcphost.questions import (
+    ElicitationAnswer,
+    ElicitationForm,
+    ElicitationUrl,
+    Question,
+    SamplingDecision,
+    SamplingReview,
+)
+from tests.terminal.tty import CTRL_C, ENTER, ESC, Tty, chatting
+
+A = TypeVar("A")
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "title": "Your name", "minLength": 2},
+        "age": {"type": "integer", "minimum": 18, "default": 30},
+        "color": {"type": "string", "enum": ["red", "green"], "description": "The \x1b[31mbest\x1b[0m one"},
+        "news": {"type": "boolean", "default": True},
+    },
+    "required": ["name", "color"],
+}
+FORM = ElicitationForm("shop", "Who are you?", SCHEMA, warnings=("name: this looks like a secret",))
+
+
+@asynccontextmanager
+async def asking(question: Question[A]) -> AsyncIterator[tuple[Tty, asyncio.Task[A]]]:
+    async with chatting(ScriptedModel([]), size=(80, 24)) as tty:
+        await tty.ready()
+        ask: Coroutine[Any, Any, A] = tty.repl.frontend.ask(question)
+        task = asyncio.create_task(ask)
+        yield tty, task
+        task.cancel()
+
+
+async def test_a_form_is_filled_in_field_by_field_and_sent_when_it_was_seen_whole() -> None:
+    async with asking(FORM) as (tty, answer):
+        await tty.see("Server shop (not mcphost, not the model) asks you", "│ Who are you?", "! name: this looks like")
+        await tty.choose("[y] fill in", "y")
+        await tty.see("field 1 of 4, name: text, needed")
+        await tty.press("x", ENTER)
+        await tty.see("expected at least 2")
+        await tty.press("\x15", "Ada", ENTER)
+        await tty.see("field 2 of 4, age: a whole number, may stay empty", "age: 30")
+        await tty.press(ENTER)
+        await tty.see("field 3 of 4", "1) red", "2) green", "│ The \ufffd[31mbest")
+        await tty.press("2", ENTER)
+        await tty.see("field 4 of 4", "news: yes")
+        await tty.press(*"\x08\x08\x08no", ENTER)
+        await tty.see('name: "Ada"', 'color: "green"', "news: false")
+        await tty.choose("[y] send", "y")
+        assert await answer == ElicitationAnswer("accept", {"name": "Ada", "age": 30, "color": "green", "news": False})
+
+
+async def test_esc_in_a_field_goes_back_to_where_decline_and_cancel_are() -> None:
+    async with asking(FORM) as (tty, answer):
+        await tty.choose("[y] fill in", "y")
+        await tty.see("field 1 of 4")
+        tty.type(ESC)
+        await tty.choose("[n] decline  [c] cancel", "c")
+        assert await answer == ElicitationAnswer("cancel")
+
+
+async def test_a_form_is_declined_by_one_key_and_nothing_is_sent() -> None:
+    async with asking(FORM) as (tty, answer):
+        await tty.choose("[n] decline", "n")
+        assert await answer == ElicitationAnswer("decline")
+
+
+async def test_what_was_typed_before_a_form_stays_in_the_input_line() -> None:
+    async with chatting(ScriptedModel([]), size=(80, 24)) as tty:
+        await tty.ready()
+        tty.type("half a sentence")
+        await tty.see("> half a sentence")
+        answer = asyncio.create_task(tty.repl.frontend.ask(FORM))
+        await tty.choose("[y] fill in", "y")
+        await tty.see("field 1 of 4", "> half a sentence")
+        await tty.press("Ada", ESC)
+        await tty.choose("[n] decline", "n")
+        await answer
+        await tty.see("> half a sentence")
+        tty.type("!")
+        await tty.see("> half a sentence!")
+        tty.type(CTRL_C)
+
+
+async def test_an_address_is_shown_whole_with_its_host_and_nothing_is_opened() -> None:
+    url = "https://example.org/" + "a" * 100 + "?end"
+    question = ElicitationUrl("shop", "Sign in\u202e there", url, "example.org", warnings=("it is new",))
+    async with asking(question) as (tty, answer):
+        await tty.see("│ Sign in\ufffd there", "! it is new", "It leads to: example.org", "Nothing was opened")
+        assert url in "".join(tty.screen.display)
+        await tty.choose("[y] yes, I open it", "y")
+        assert await answer == ElicitationAnswer("accept")
+
+
+async def test_a_sampling_review_shows_everything_that_would_be_sent() -> None:
+    messages = ({"role": "user", "content": {"type": "text", "text": "Say \x1b]52;c;x\x07 hi\nin two lines"}},)
+    question = SamplingReview("shop", "test/model", messages, 100, system="Be brief.", tools=("look",))
+    async with asking(question) as (tty, answer):
+        await tty.see("Server shop wants test/model to answer this, in at most 100 tokens")
+        await tty.see("system says:", "│ Be brief.", "│ Say \ufffd]52;c;x\ufffd hi", "│ in two lines", "look")
+        await tty.choose("[y] yes", "n")
+        assert await answer == SamplingDecision(allowed=False)
+
+
+async def test_questions_queue_and_each_is_armed_anew() -> None:
+    async with asking(FORM) as (tty, first):
+        url = ElicitationUrl("other", "Go", "https://example.org/", "example.org")
+        second = asyncio.create_task(tty.repl.frontend.ask(url))
+        await tty.see("(1 more waiting)")
+        await tty.choose("[n] decline", "n")
+        await first
+        await tty.see("Server other asks you to visit", "…")
+        await tty.choose("Server other asks", "c")
+        assert await second == ElicitationAnswer("cancel")
