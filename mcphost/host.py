@@ -194,12 +194,10 @@ class Host:
         patience: float = 30.0,
         resume: Record | None = None,
     ) -> Chat:
-        """A conversation: a new one, or with `resume` the recorded one, on its own model unless another is named.
+        """A conversation: a new one, or with `resume` the recorded one (`resume.run.model` names the model it had).
 
         `patience`: seconds its first message waits for servers that are still starting.
         """
-        if resume is not None and model is None:
-            model = resume.run.model
         chat = Chat(
             self,
             model,

@@ -7,23 +7,27 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from mcphost import __version__
-from mcphost.cli import loop, options
+from mcphost.cli import loop, options, recall
 from mcphost.cli.exits import Exit, report
 from mcphost.cli.setup import Boot, boot, spawn_each, system_text, warm
 from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
     from mcphost.host import Host
+    from mcphost.journal import Record
+    from mcphost.journal.sqlite import SqliteJournal
     from mcphost.models.base import Model
     from mcphost.plugins import Registry
     from mcphost.questions import Frontend
 
+PICK = "?"  # the value of `-r` without one
 SWITCH = 0.001  # seconds after which the importing thread lets the keyboard's go on
 
 
@@ -37,7 +41,17 @@ class Voice(Protocol):
 
 @click.command()
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
-@options.apply(options.SYSTEM, options.MAX_STEPS, options.VERBOSE, options.DEBUG, options.NO_COLOR)
+@options.apply(options.SYSTEM, options.MAX_STEPS)
+@click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the latest chat of this directory.")
+@click.option(
+    "-r",
+    "--resume",
+    metavar="[ID]",
+    is_flag=False,
+    flag_value=PICK,
+    help="Go on with a recorded chat; without ID, choose one from a list.",
+)
+@options.apply(options.NO_JOURNAL, options.VERBOSE, options.DEBUG, options.NO_COLOR)
 def chat(
     configs: tuple[Path, ...],
     model: str | None,
@@ -46,6 +60,9 @@ def chat(
     deny: tuple[str, ...],
     system: str | None,
     max_steps: int | None,
+    latest: bool,
+    resume: str | None,
+    no_journal: bool,
     verbose: bool,
     debug: bool,
     no_color: bool,
@@ -61,7 +78,10 @@ def chat(
         started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, start=False)
         if debug:
             _log_to_file(started.paths.state / "debug.log")
-        start = Start(started, text)
+        if no_journal:
+            started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
+        record = recall.wanted(started, "latest" if latest else resume, model)
+        start = Start(started, text, record)
         if os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
             return loop.run(lambda: _plain(start, verbose))
         return loop.run(lambda: _on_screen(start, verbose, color=not no_color))
@@ -75,9 +95,11 @@ def chat(
 class Start:
     """From a configuration to a Host, while the prompt is live."""
 
-    def __init__(self, started: Boot, system: str) -> None:
+    def __init__(self, started: Boot, system: str, record: Record | None) -> None:
         self._boot = started
         self._system = system
+        self.record = record
+        self._journal: SqliteJournal | None = None
         self.registry: Registry | None = None
 
     @property
@@ -108,6 +130,8 @@ class Start:
         from mcphost.approvals import Remembered
 
         boot = self._boot
+        if boot.config.journal.enabled:
+            self._journal = recall.open_journal(boot.config, boot.paths, frontend.show)
         registry = app.registry(boot.config)
         return app.host(
             boot.config,
@@ -119,7 +143,14 @@ class Start:
             spill=boot.paths.state / "results",
             processes=boot.processes,
             reaper=boot.reaper,
+            journal=self._journal,
         ), registry
+
+    def close(self) -> None:
+        if self.registry is not None:
+            self.registry.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def _comment(self, voice: Voice) -> None:
         from mcphost.models import default_model
@@ -143,6 +174,7 @@ async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
         mode="ask",
         color=color,
         verbose=verbose,
+        resume=start.record,
     )
     repl.frontend.note(f"mcphost {__version__} · /help says what can be typed · Ctrl-D leaves")
     return await _closing(start, repl.run)
@@ -155,7 +187,12 @@ async def _plain(start: Start, verbose: bool) -> int:
     narrator = Narrator(sys.stdout, terminal=sys.stdin.fileno(), verbose=verbose)
     frontend = LineFrontend(sys.stdout, narrator)
     frontend.note(f"mcphost {__version__}. /help says what can be typed, Ctrl-D leaves.")
-    chat = PlainChat(lambda: start.host(frontend, frontend), frontend=frontend, terminal=sys.stdin.fileno())
+    chat = PlainChat(
+        lambda: start.host(frontend, frontend),
+        frontend=frontend,
+        terminal=sys.stdin.fileno(),
+        resume=start.record,
+    )
     return await _closing(start, chat.run)
 
 
@@ -163,8 +200,7 @@ async def _closing(start: Start, run: Callable[[], Coroutine[Any, Any, int]]) ->
     try:
         return await run()
     finally:
-        if start.registry is not None:
-            start.registry.close()
+        start.close()
 
 
 def _import_app() -> None:

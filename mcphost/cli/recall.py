@@ -5,18 +5,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from mcphost.errors import JournalError, UsageError
+from mcphost.text import one_line
 
 if TYPE_CHECKING:
-    from mcphost.cli.setup import Paths
+    from mcphost.cli.setup import Boot, Paths
     from mcphost.config.schema import Config
     from mcphost.events import Show
     from mcphost.journal import Record
     from mcphost.journal.claims import Claims
     from mcphost.journal.sqlite import SqliteJournal
+
+PICKED = 20  # chats to choose from
 
 
 def file_of(config: Config, paths: Paths) -> Path:
@@ -63,7 +70,7 @@ def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Claims]]:
         raise JournalError(f"the journal {path} cannot be used: {error}") from error
 
 
-def recorded(config: Config, paths: Paths, handle: str) -> Record:
+def recorded(path: Path, handle: str) -> Record:
     """What is recorded of the last run of the chat that `handle` names (`journal.chats.find`).
 
     Raises:
@@ -72,7 +79,41 @@ def recorded(config: Config, paths: Paths, handle: str) -> Record:
     """
     from mcphost.journal import chats, rows
 
-    with opened(file_of(config, paths)) as (db, _):
+    with opened(path) as (db, _):
         directory = here()
         chat = chats.find(db, handle, directory=str(directory) if directory else None)
         return rows.fold(db, chats.last_run(db, chat))
+
+
+def wanted(started: Boot, handle: str | None, model: str | None) -> Record | None:
+    """The chat to go on with, if there is to be one: `handle` as for `find`, or "?" to choose from a list. It brings
+    its model along, unless `model` names another.
+
+    Raises:
+        UsageError: there is none, or nothing is recorded.
+        JournalError: the journal cannot be used.
+    """
+    if handle is None:
+        return None
+    if not started.config.journal.enabled:
+        raise UsageError("nothing can be resumed without the journal", hint="Leave out --no-journal.")
+    path = file_of(started.config, started.paths)
+    record = recorded(path, pick(path) if handle == "?" else handle)
+    started.config = replace(started.config, model=model or record.run.model)
+    return record
+
+
+def pick(path: Path) -> str:
+    """Let the person choose a chat; returns its id."""
+    from mcphost.journal import chats
+
+    with opened(path) as (db, _):
+        found = chats.summaries(db, limit=PICKED)
+    for number, chat in enumerate(found, 1):
+        click.echo(f"{number:3}  {when(chat.updated)}  {one_line(chat.title, 80)}")
+    number = click.prompt("Which one", type=click.IntRange(1, len(found)), default=1)
+    return found[number - 1].id
+
+
+def when(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")

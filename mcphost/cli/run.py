@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcphost.cli import options
+from mcphost.cli import options, recall
 from mcphost.cli.exits import Exit, report
 from mcphost.cli.setup import Boot, boot, log_to_stderr, say_default_model, system_text, terminal, wants_color, warm
 from mcphost.errors import McpHostError, UsageError
@@ -147,7 +147,9 @@ def run(
             return _run(started, _whole_task(task), text, wish, lock)
         if task is not None:
             raise UsageError("--resume goes on with the task it had", hint="Leave TASK out.")
-        return _run(started, _recorded(started, resume, model), text, wish, lock)
+        record = recall.wanted(started, resume, model)
+        assert record is not None
+        return _run(started, record, text, wish, lock)
     except (McpHostError, BrokenPipeError, Exit) as error:
         return report(error, machine=wish.machine, debug=debug)
     finally:
@@ -161,21 +163,10 @@ def _lock() -> Lock:
     return lock.Lock.read(Path(lock.NAME))
 
 
-def _recorded(started: Boot, resume: str, model: str | None) -> Record:
-    """The run to go on with. It brings its model along, unless another is named."""
-    if not started.config.journal.enabled:
-        raise UsageError("nothing can be resumed without the journal", hint="Leave out --no-journal.")
-    from mcphost.cli import recall
-
-    record = recall.recorded(started.config, started.paths, resume)
-    started.config = replace(started.config, model=model or record.run.model)
-    return record
-
-
 def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock | None) -> int:
     from mcphost import app
     from mcphost.approvals import Remembered
-    from mcphost.cli import loop, recall
+    from mcphost.cli import loop
     from mcphost.cli import task as tasks
     from mcphost.frontends.formats import Output
 

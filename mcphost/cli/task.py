@@ -46,10 +46,7 @@ async def do(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) 
 async def _answer(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) -> Reply:
     began = time.monotonic()
     limit = math.inf if wish.timeout is None else wish.timeout
-    if isinstance(task, Record):
-        chat = host.chat(model=host.open_model(), frontend=frontend, patience=0, resume=task)
-    else:
-        chat = host.chat(frontend=frontend, patience=0)
+    chat = host.chat(frontend=frontend, patience=0, resume=task if isinstance(task, Record) else None)
     try:
         await host.settled(min(SERVERS_SECONDS, limit))
         _require_any(host)

@@ -22,6 +22,7 @@ from mcphost.terminal.scrollback import Scrollback, Terminal
 
 if TYPE_CHECKING:
     from mcphost.host import Host
+    from mcphost.journal import Record
     from mcphost.plugins import Registry
     from mcphost.terminal.render import Renderer
 
@@ -35,8 +36,9 @@ def on_screen(
     color: bool,
     verbose: bool = False,
     input: Input | None = None,
+    resume: Record | None = None,
 ) -> Repl:
-    """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend."""
+    """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend; so is `resume`."""
 
     @cache
     def renderer() -> Renderer:
@@ -58,7 +60,7 @@ def on_screen(
         paint=paint,
         verbose=verbose,
     )
-    repl = Repl(lambda: open_host(frontend), frontend=frontend, live=live, mode=mode)
+    repl = Repl(lambda: open_host(frontend), frontend=frontend, live=live, mode=mode, resume=resume)
     repl.screen = Screen(
         output,
         live=live,

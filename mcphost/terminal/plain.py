@@ -10,18 +10,22 @@ import os
 import select
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from mcphost import events
 from mcphost.errors import McpHostError
 from mcphost.frontends import Ending, Narrator
 from mcphost.questions import A, Question
+from mcphost.terminal.recall import recall
 from mcphost.terminal.typed import Typed
 from mcphost.text import encodable, safe
 
 if TYPE_CHECKING:
+    from mcphost.agent import Reply
     from mcphost.host import Chat, Host
+    from mcphost.journal import Record
     from mcphost.plugins import Registry
 
 PATIENCE = 5.0  # seconds that the first message waits for servers
@@ -70,14 +74,20 @@ class LineFrontend:
 
 
 class PlainChat:
-    """Reads lines from the terminal with file descriptor `terminal`."""
+    """Reads lines from the terminal with file descriptor `terminal`. `resume` is the recorded chat to go on with."""
 
     def __init__(
-        self, open_host: Callable[[], Awaitable[tuple[Host, Registry]]], *, frontend: LineFrontend, terminal: int
+        self,
+        open_host: Callable[[], Awaitable[tuple[Host, Registry]]],
+        *,
+        frontend: LineFrontend,
+        terminal: int,
+        resume: Record | None = None,
     ) -> None:
         self._open_host = open_host
         self._frontend = frontend
         self._terminal = terminal
+        self._resume = resume
         self._sending: Chat | None = None
         self._interrupted_at = -AGAIN
         self._left = asyncio.Event()
@@ -91,30 +101,50 @@ class PlainChat:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
         host, registry = await self._open_host()
         async with host:
-            chat = host.chat(patience=PATIENCE)
+            chat = host.chat(patience=PATIENCE, resume=self._resume)
+            if self._resume is not None:
+                await self._take_up(chat, self._resume)
             while (line := await self._line()) is not None:
                 if line.text.strip():
                     await self._answer(chat, registry, line)
         return 0
 
+    async def _take_up(self, chat: Chat, record: Record) -> None:
+        recall(record.messages, asked=lambda text: self._frontend.note(f"> {text}"), answered=self._frontend.note)
+        if record.stop is None:
+            self._frontend.note("This turn was interrupted. It goes on; Ctrl-C stops it.")
+            with self._reporting():
+                await self._turn(chat, chat.resume())
+
     async def _answer(self, chat: Chat, registry: Registry, line: Typed) -> None:
         from mcphost import commands
 
-        try:
+        with self._reporting():
             content = await commands.interpret(chat, registry, line.text, pasted=line.pasted)
             if isinstance(content, str):
                 self._frontend.note(content)
                 return
-            self._sending = chat
-            reply = await chat.send(content)
-            self._frontend.finish(Ending(reply.text, reply.stop, reply.steps, reply.usage))
+            await self._turn(chat, chat.send(content))
+
+    async def _turn(self, chat: Chat, turn: Awaitable[Reply]) -> None:
+        self._sending = chat
+        try:
+            reply = await turn
+        finally:
+            self._sending = None
+        self._frontend.finish(Ending(reply.text, reply.stop, reply.steps, reply.usage))
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        from mcphost import commands
+
+        try:
+            yield
         except commands.Leave:
             self._left.set()
         except McpHostError as error:
             self._frontend.end_line()
             self._frontend.warn(str(error))
-        finally:
-            self._sending = None
 
     def _interrupt(self) -> None:
         """Ctrl-C: stop the turn; without one, the second leaves. The terminal has cleared its line itself."""

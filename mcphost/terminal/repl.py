@@ -18,11 +18,14 @@ from mcphost.errors import McpHostError
 from mcphost.messages import Message, UserMessage
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.live import Live
+from mcphost.terminal.recall import recall
 from mcphost.terminal.typed import Typed
 from mcphost.text import one_line
 
 if TYPE_CHECKING:
+    from mcphost.agent import Reply
     from mcphost.host import Chat, Host
+    from mcphost.journal import Record
     from mcphost.plugins import Registry
     from mcphost.terminal.screen import Screen
 
@@ -37,7 +40,8 @@ _STARTING = ("pending", "restarting")
 class Repl:
     """`open_host` gives the Host, not yet entered, once everything is imported; it may take its time.
 
-    `mode` is how calls are judged, for the status line. `registry` is what `open_host` filled.
+    `mode` is how calls are judged, for the status line. `resume` is the recorded chat to go on with. `registry` is what
+    `open_host` filled.
     """
 
     def __init__(
@@ -47,11 +51,13 @@ class Repl:
         frontend: ScreenFrontend,
         live: Live,
         mode: str,
+        resume: Record | None = None,
     ) -> None:
         self._open_host = open_host
         self.frontend = frontend
         self._live = live
         self._mode = mode
+        self._resume = resume
         self.screen: Screen
         self.chat: Chat | None = None
         self.registry: Registry | None = None
@@ -94,9 +100,11 @@ class Repl:
         await self.screen.shown.wait()
         host, self.registry = await self._open_host()
         async with host:
-            self.chat = host.chat(patience=0)
+            self.chat = host.chat(patience=0, resume=self._resume)
             self._open_model(self.chat)
             self.screen.app.invalidate()
+            if self._resume is not None:
+                await self._take_up(self.chat, self._resume)
             while True:
                 await self._queued.wait()
                 await self._do(self.chat, self._next())
@@ -108,6 +116,19 @@ class Repl:
         except McpHostError as error:
             self._model = "no model"
             self.frontend.fail(str(error))
+
+    async def _take_up(self, chat: Chat, record: Record) -> None:
+        """Show how the conversation stands, and go on with its last turn where that was interrupted."""
+        recall(record.messages, asked=self.frontend.sent, answered=self.frontend.say)
+        self._live.wait_for("waiting for servers")
+        await chat.host.pool.settled(PATIENCE)
+        self._live.clear()
+        if record.stop is None:
+            self.frontend.note("This turn was interrupted. It goes on; Esc stops it.")
+            with anyio.CancelScope() as self._work:
+                await self._turn(chat.resume())
+            self._work = None
+            self.screen.app.invalidate()
 
     # -- one line --------------------------------------------------------------------------------------------------
 
@@ -143,10 +164,13 @@ class Repl:
 
     async def _send(self, chat: Chat, content: Sequence[Message]) -> None:
         self._show_attached(content)
+        await self._turn(chat.send(content))
+
+    async def _turn(self, turn: Awaitable[Reply]) -> None:
         self._live.wait_for("thinking")
         self._sending = True
         try:
-            reply = await chat.send(content)
+            reply = await turn
         except McpHostError as error:
             self.frontend.broken()
             self.frontend.fail(str(error))
