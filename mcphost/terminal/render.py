@@ -49,6 +49,18 @@ class Renderer:
     def __init__(self, color: bool) -> None:
         self._color = color
         self._parser = parser()
+        self._console = Console(
+            file=StringIO(),
+            force_terminal=True,
+            color_system="standard" if color else None,
+            no_color=not color,
+            legacy_windows=False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            theme=_THEME,
+            _environ={},
+        )
 
     def commit(self, commit: Commit, width: int) -> str:
         """The lines of one committed piece, without a line end at its end; "" where there is nothing to see."""
@@ -73,25 +85,13 @@ class Renderer:
         return self._lines(_Document(tokens), width, source)
 
     def _lines(self, renderable: RenderableType, width: int, source: str) -> str:
-        file = StringIO()
-        console = Console(
-            file=file,
-            width=max(width, MIN_WIDTH),
-            force_terminal=True,
-            color_system="standard" if self._color else None,
-            no_color=not self._color,
-            legacy_windows=False,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            theme=_THEME,
-            _environ={},
-        )
+        self._console.width = max(width, MIN_WIDTH)
         try:
-            console.print(renderable)
+            with self._console.capture() as captured:
+                self._console.print(renderable)
         except Exception:  # a document that rich cannot lay out is shown as it was written
             return source.strip("\n")
-        lines = [_rstrip(line) for line in file.getvalue().split("\n")]
+        lines = [_rstrip(line) for line in captured.get().split("\n")]
         return "\n".join(_trimmed(lines))
 
     def _dim(self, text: str) -> str:
@@ -120,8 +120,14 @@ class _Document(Markdown):
     }
 
     def __init__(self, tokens: list[Token]) -> None:
-        super().__init__("", code_theme=CODE_THEME)
+        # Not the base's own: it would make a parser, for each of a thousand pieces.
         self.parsed = tokens
+        self.markup = ""
+        self.style = "none"
+        self.justify = None
+        self.hyperlinks = False
+        self.code_theme = self.inline_code_theme = CODE_THEME
+        self.inline_code_lexer = None
 
 
 def _syntax(code: str, language: str) -> Syntax:
