@@ -6,6 +6,7 @@ McpHostError
 │   └── Busy              a chat already has a turn running
 ├── JournalError          the journal cannot be read or written
 ├── Drift                 servers or tools are not what the lock was written for
+├── NotTrusted            a project's files want to run something that nobody trusted
 ├── SignInNeeded          a server or a model API wants credentials that nobody gave
 ├── ServerError           a server's fault
 │   ├── ServerUnavailable it cannot be reached, or is not ready
@@ -76,6 +77,12 @@ class Drift(McpHostError):
     """Something differs from the lock; `detail["changes"]` has a line for each difference."""
 
     code = "drift"
+
+
+class NotTrusted(McpHostError):
+    """`detail["untrusted"]` lists what is not, with the hash that --trust-project takes."""
+
+    code = "not_trusted"
 
 
 class SignInNeeded(McpHostError):

@@ -144,6 +144,24 @@ class UnknownOutcome:
     refusal: Literal["retry", "fail"] = field(default="fail", init=False)
 
 
+@dataclass(frozen=True, slots=True)
+class TrustDecision:
+    trusted: bool
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """May something that a directory brings along be used? `lines` are all there is to judge it by, text from outside
+    included; `changes` what is different since it was trusted."""
+
+    title: str
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    refusal: TrustDecision = field(default=TrustDecision(trusted=False, asked=False), init=False)
+
+
 class Silent:
     """The Frontend of nobody: shows nothing, and every question gets its refusal."""
 

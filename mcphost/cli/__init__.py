@@ -21,6 +21,7 @@ COMMANDS = {
     "call": ("mcphost.cli.look", "Call one tool without a model."),
     "ps": ("mcphost.cli.processes", "List the server processes of every mcphost of yours."),
     "gc": ("mcphost.cli.processes", "End server processes whose mcphost is gone."),
+    "trust": ("mcphost.cli.project", "Look at this directory's own servers, and trust them or not."),
     "lock": ("mcphost.cli.lock", "Write down what the servers offer now, for `run --locked`."),
     "policy": ("mcphost.cli.policy", "Explain and test the rules that decide which calls run."),
     "demo-server": ("mcphost.cli.demo", "Be the bundled demo MCP server, on stdio."),

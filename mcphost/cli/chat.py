@@ -75,7 +75,9 @@ def chat(
     try:
         _require_terminal()
         text = system_text(system)
-        started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, start=False)
+        started = boot(
+            configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, start=False, untrusted="ask"
+        )
         if debug:
             _log_to_file(started.paths.state / "debug.log")
         if no_journal:

@@ -23,7 +23,16 @@ import traceback
 
 import click
 
-from mcphost.errors import Drift, McpHostError, ModelBusy, ServerTimeout, ServerUnavailable, SignInNeeded, UsageError
+from mcphost.errors import (
+    Drift,
+    NotTrusted,
+    McpHostError,
+    ModelBusy,
+    ServerTimeout,
+    ServerUnavailable,
+    SignInNeeded,
+    UsageError,
+)
 from mcphost.text import safe
 
 DONE, ERROR, USAGE, SIGN_IN, UNAVAILABLE, TOOL_FAILED, REFUSED, LIMIT, TRANSIENT = 0, 1, 2, 3, 4, 5, 6, 7, 75
@@ -32,6 +41,7 @@ HANGUP, INTERRUPTED, PIPE, TERMINATED = 129, 130, 141, 143
 _CODES: tuple[tuple[type[McpHostError], int], ...] = (
     (UsageError, USAGE),
     (Drift, REFUSED),
+    (NotTrusted, REFUSED),
     (SignInNeeded, SIGN_IN),
     (ServerUnavailable, UNAVAILABLE),
     (ServerTimeout, TRANSIENT),

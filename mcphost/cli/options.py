@@ -28,6 +28,19 @@ SERVER = click.option(
     metavar="NAME",
     help="Use only this server, and require it (repeatable).",
 )
+TRUST_PROJECT = click.option(
+    "--trust-project",
+    "accepted",
+    multiple=True,
+    metavar="HASH",
+    help="Use the project file, or the server of one, that has this SHA-256 (repeatable).",
+)
+NO_PROJECT = click.option(
+    "--no-project",
+    is_flag=True,
+    envvar="MCPHOST_NO_PROJECT",
+    help="Leave .mcp.json and .mcphost.json of the working directory out.",
+)
 MODEL = click.option(
     "-m",
     "--model",

@@ -51,6 +51,7 @@ class Wish:
 @click.command()
 @click.argument("task", required=False)
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
+@options.apply(options.TRUST_PROJECT, options.NO_PROJECT)
 @click.option(
     "--mode",
     type=click.Choice(["ask", "read-only", "plan", "auto"]),
@@ -100,6 +101,8 @@ def run(
     only: tuple[str, ...],
     allow: tuple[str, ...],
     deny: tuple[str, ...],
+    accepted: tuple[str, ...],
+    no_project: bool,
     mode: Mode,
     yolo: bool,
     locked: bool,
@@ -140,7 +143,18 @@ def run(
             log_to_stderr()
         text = system_text(system)
         lock = _lock() if locked else None
-        started = boot(configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, lock=lock)
+        started = boot(
+            configs,
+            only=only,
+            allow=allow,
+            deny=deny,
+            max_steps=max_steps,
+            model=model,
+            lock=lock,
+            untrusted="refuse",
+            accepted=accepted,
+            no_project=no_project,
+        )
         if no_journal:
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
         if resume is None:

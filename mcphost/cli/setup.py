@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcphost import config as configuration
+from mcphost.config import project
 from mcphost.config.patterns import parse_pattern
 from mcphost.config.schema import Config, Decision, Rule, Source
 from mcphost.errors import McpHostError, UsageError
 from mcphost.servers.process import Process, Reaper, spawn
+from mcphost.text import one_line
 
 if TYPE_CHECKING:
+    from mcphost.cli.project import Untrusted
     from mcphost.approvals import Lock
     from mcphost.models.base import Model
 
@@ -63,6 +66,9 @@ def boot(
     model: str | None = None,
     start: bool = True,
     lock: Lock | None = None,
+    untrusted: Untrusted = "leave",
+    accepted: Sequence[str] = (),
+    no_project: bool = False,
 ) -> Boot:
     """Read the configuration, apply the flags and spawn every stdio server that is enabled.
 
@@ -70,8 +76,14 @@ def boot(
         ConfigError: a file is wrong.
         UsageError: a flag is.
         Drift: the servers are not those in `lock`.
+        NotTrusted: a project file is not, and `untrusted` is "refuse".
     """
-    config = _restrict(configured(configs, allow=allow, deny=deny), only)
+    config = configured(configs, allow=allow, deny=deny)
+    if not no_project:
+        config = _with_project(config, configs, untrusted, accepted)
+    for line in config.warnings:
+        print(f"! {one_line(line, 1000)}", file=sys.stderr)
+    config = _restrict(config, only)
     limits = replace(config.limits, max_steps=max_steps) if max_steps else config.limits
     config = replace(config, limits=limits, model=model or config.model)
     if lock:
@@ -150,6 +162,23 @@ def wants_color(no_color: bool) -> bool:
 def log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _with_project(config: Config, configs: Sequence[Path], untrusted: Untrusted, accepted: Sequence[str]) -> Config:
+    """Nothing is imported for it where the working directory brings no such file along."""
+    if not any(project.find(Path.cwd())):
+        return config
+    from mcphost.cli.project import joined, on_terminal
+
+    return joined(
+        config,
+        state=Paths.of_user().state,
+        named=configs,
+        accepted=accepted,
+        untrusted=untrusted,
+        environ=os.environ,
+        ask=on_terminal,
     )
 
 

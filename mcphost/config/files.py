@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from mcphost.errors import ConfigError
 
 SIZE = 1024 * 1024  # bytes
+MAX_PROGRAM = 256 * 1024 * 1024  # bytes of a file that a server runs
 
 _OTHER_KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -38,7 +42,36 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     warnings = []
     if mode & stat.S_IWOTH:
         warnings.append(f"{path}: every user of this machine may change this file; run: chmod o-w '{path}'")
-    return _decode(path, data), tuple(warnings)
+    return decode(path, data), tuple(warnings)
+
+
+def opened(path: Path, flags: int = 0) -> tuple[BinaryIO, os.stat_result]:
+    """A regular file to read, and what it is; never waits.
+
+    Raises:
+        OSError: there is none, it cannot be read, or it is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return os.fdopen(descriptor, "rb"), status
+
+
+def content_hash(path: str) -> str | None:
+    """SHA-256 of a regular file; None: it is none, cannot be read, or is too large."""
+    try:
+        file, status = opened(Path(path))
+        with file:
+            if status.st_size > MAX_PROGRAM:
+                return None
+            digest = sha256()
+            while chunk := file.read(1024 * 1024):
+                digest.update(chunk)
+    except (OSError, ValueError):
+        return None
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> tuple[bytes, int]:
@@ -55,7 +88,12 @@ def _read(path: Path) -> tuple[bytes, int]:
         os.close(descriptor)
 
 
-def _decode(path: Path, data: bytes) -> str:
+def decode(path: Path, data: bytes) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

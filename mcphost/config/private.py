@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mcphost.config.files import opened
 from mcphost.errors import UsageError
 
 SIZE = 16 * 1024 * 1024  # bytes
@@ -22,14 +23,13 @@ def read(path: Path) -> bytes | None:
         UsageError: it is a link, no regular file, another user's, or others may write to it.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file, status = opened(path, os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
         why = "it is a symbolic link" if path.is_symlink() else error.strerror
         raise UsageError(f"{path} is not read: {why}", hint="Look who put it there, then remove it.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    with file:
         if problem := _problem(status):
             raise UsageError(f"{path} is not read: {problem}", hint=f"Look at it, then: chmod 600 '{path}'")
         data = file.read(SIZE + 1)
@@ -96,8 +96,6 @@ def directory(path: Path) -> None:
 
 
 def _problem(status: os.stat_result) -> str | None:
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no regular file"
     if status.st_uid != os.geteuid():
         return "it belongs to another user"
     if status.st_mode & 0o022:

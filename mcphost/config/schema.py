@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -38,7 +38,8 @@ class ServerConfig:
     server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
     `read_only` are globs of tools that the user says only read; `accepts` names servers whose results may go into this
     one's arguments. `written` has the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the
-    file, `variables` the names of all that were expanded in the entry.
+    file, `variables` the names of all that were expanded in the entry. `files` are those it runs, each with the
+    SHA-256 of the content that a person trusted.
     """
 
     name: str
@@ -64,6 +65,11 @@ class ServerConfig:
     source: Source = Source()
     written: Mapping[str, str] = field(default_factory=dict, compare=False)
     variables: tuple[str, ...] = field(default=(), compare=False)
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def pinned_to(self, files: Mapping[str, str]) -> ServerConfig:
+        """This server, which must not start once one of `files` (absolute path -> SHA-256) has another content."""
+        return replace(self, files=files)
 
 
 @dataclass(frozen=True, slots=True)

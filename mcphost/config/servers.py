@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from mcphost.config import checks
+from mcphost.config.hygiene import loaders, unpinned
 from mcphost.config.jsonc import Node, child, describe, fault
 from mcphost.config.schema import ServerConfig
 from mcphost.config.variables import Expander, names
@@ -75,11 +76,31 @@ def read_servers(root: Mapping[str, Node], expander: Expander) -> tuple[Entries,
     for name, node in checks.members(home).items() if home else ():
         warnings += _strange_keys(name, node)
         try:
-            entries[name] = _read_entry(name, node, expander)
+            entries[name] = server = _read_entry(name, node, expander)
+            warnings += _hygiene(node, server)
         except ConfigError as error:
             error.detail = {**error.detail, "server": name, **({"disabled": True} if _is_disabled(node) else {})}
             entries[name] = error
     return entries, warnings
+
+
+def _hygiene(node: Node, server: ServerConfig) -> list[str]:
+    warnings = []
+    if risk := unpinned([server.command or "", *server.args]):
+        warnings.append(describe(node, risk))
+    if names := loaders(server.env):
+        warnings.append(describe(node, f"sets variables that make programs run other code: {', '.join(names)}"))
+    return [] if server.disabled else warnings
+
+
+def entries_of(root: Mapping[str, Node]) -> Mapping[str, Node]:
+    """Every server that a file describes, as it is written.
+
+    Raises:
+        ConfigError: what should hold the servers is no object.
+    """
+    home, _ = _home(root)
+    return checks.members(home) if home else {}
 
 
 def _home(root: Mapping[str, Node]) -> tuple[Node | None, list[Node]]:

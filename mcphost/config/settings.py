@@ -264,6 +264,18 @@ def _journal(node: Node, expander: Expander) -> JournalConfig:
     )
 
 
+def restricting(node: Node) -> tuple[list[Rule], list[Node]]:
+    """The rules of a list that ask or deny, and the places of those that allow."""
+    rules = [(_rule(item), item) for item in checks.items(node)]
+    kept = [rule for rule, _ in rules if rule.decision != "allow"]
+    return kept, [item for rule, item in rules if rule.decision == "allow"]
+
+
+def denying(server: str, node: Node) -> list[Rule]:
+    """The rules that a server's `deny` stands for."""
+    return [Rule(server, _glob(server, glob), "deny", source=glob.source) for glob in _texts(node)]
+
+
 def _server(name: str, node: Node) -> ServerSettings:
     fields = _fields(node, SERVER)
     rules: list[Rule] = []

@@ -27,6 +27,8 @@ from mcphost.questions import (
     SamplingDecision,
     SamplingReview,
     ToolApproval,
+    Trust,
+    TrustDecision,
     UnknownOutcome,
 )
 from mcphost.text import encodable, one_line, safe, visible
@@ -58,6 +60,8 @@ class Asker:
         match asked:
             case ToolApproval():
                 answer = await self._approve(asked)
+            case Trust():
+                answer = await self._trust(asked)
             case SamplingReview():
                 answer = await self._review(asked)
             case ElicitationForm():
@@ -108,6 +112,17 @@ class Asker:
         self._say(indent(exact(question.arguments), "  "))
         key, _ = await self._choose("Run it again? [y] yes  [n] no, the model is told: ", "yn")
         return "retry" if key == "y" else "fail"
+
+    async def _trust(self, question: Trust) -> TrustDecision:
+        self._say(self._paint.bold(f"? {one_line(question.title, 1000)}"))
+        for line in question.lines:
+            self._say(f"  {visible(line)}")
+        if question.changes:
+            self._say("  It has changed since you trusted it:")
+        for line in (*question.changes, *question.warnings):
+            self._say(self._paint.yellow(f"  ! {visible(line)}"))
+        key, _ = await self._choose("Trust it? [y] yes  [n] no: ", "yn")
+        return TrustDecision(trusted=key == "y")
 
     async def _review(self, question: SamplingReview) -> SamplingDecision:
         server, model = one_line(question.server), one_line(question.model)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from io import FileIO
 from typing import TYPE_CHECKING, cast
 
+from mcphost.config.files import content_hash
 from mcphost.config.schema import ServerConfig
 from mcphost.errors import ServerUnavailable
 from mcphost.servers.environment import inherited, resolve
@@ -64,6 +65,9 @@ def spawn(config: ServerConfig, environ: Mapping[str, str], *, reaper: Reaper) -
 def _argv(config: ServerConfig, environ: Mapping[str, str]) -> list[str]:
     if config.cwd is not None and not os.path.isdir(config.cwd):
         raise ServerUnavailable(f"working directory not found: {config.cwd}", hint="Check the entry's cwd.")
+    for path, trusted in config.files.items():
+        if content_hash(path) != trusted:
+            raise ServerUnavailable(f"{path} has changed since it was trusted", hint="`mcphost trust` asks again.")
     base = config.source.file.parent if config.source.file else config.cwd
     return [*resolve(config.command or "", environ, base), *config.args]
 

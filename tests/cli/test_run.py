@@ -181,5 +181,8 @@ async def test_nothing_is_read_from_the_working_directory(tmp_path: Path) -> Non
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     ran = await mcphost("run", "-m", script(elsewhere, "ok"), "hi", cwd=tmp_path)
+    assert (ran.code, ran.out) == (6, "")
+    assert "not trusted" in ran.err
+    ran = await mcphost("run", "-m", script(elsewhere, "ok"), "hi", "--no-project", cwd=tmp_path)
     assert (ran.code, ran.out) == (0, "ok\n")
     assert not marker.exists()

@@ -1,0 +1,77 @@
+"""What in a server's entry deserves a warning: variables that load code, programs that change by themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from mcphost.text import one_line
+
+# Variables that make a harmless program run other code.
+_LOADERS = frozenset(
+    {
+        *("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PROMPT_COMMAND", "IFS", "PATH", "GCONV_PATH", "GIT_SSH_COMMAND"),
+        *("NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE", "ELECTRON_RUN_AS_NODE", "NPM_CONFIG_PREFIX"),
+        *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONPLATLIBDIR"),
+        *("PERL5LIB", "PERLLIB", "PERL5OPT", "PERL5DB", "RUBYLIB", "RUBYOPT", "GEM_PATH", "GEM_HOME", "LUA_PATH"),
+        *("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "DOTNET_STARTUP_HOOKS"),
+        *("COMPLUS_PROFILER", "CORECLR_PROFILER_PATH", "PHP_INI_SCAN_DIR", "PHPRC", "R_PROFILE_USER"),
+        *("NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX"),
+        *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_CONFIG_FILE", "PIP_CONFIG_FILE"),
+    }
+)
+_PREFIXES = ("LD_", "DYLD_", "BASH_FUNC_")
+
+_RUNNERS = {"npx": 0, "bunx": 0, "pnpx": 0, "uvx": 0, "pnpm": 1, "npm": 1, "yarn": 1, "uv": 2, "pipx": 1}
+_RUN_WORDS = frozenset({"dlx", "exec", "x", "tool", "run"})
+# Options of runners that take the next word as their value.
+_VALUED = frozenset(
+    {"-p", "--package", "--from", "-w", "--with", "--python", "--index", "--index-url", "--registry", "-c", "--call"}
+)
+_NAMING = frozenset({"-p", "--package", "--from"})
+_NPM_PINNED = re.compile(r"(?:@[^@/\s]+/)?[^@/\s]+@v?\d+\.\d+\.\d+[\w.+-]*")
+_PYPI_PINNED = re.compile(r"[\w.-]+(?:\[[\w.,-]*\])?(?:@|===?)v?\d[\w.!+]*")
+_PINNED_SOURCE = re.compile(r".*(?:@|#)[0-9a-f]{40}(?:#.*)?|(?:\.{0,2}/|/|[A-Za-z]:\\).*", re.DOTALL)
+
+
+def loaders(variables: Iterable[str]) -> tuple[str, ...]:
+    """Those of `variables` that decide which code a program loads."""
+    return tuple(name for name in variables if name.upper() in _LOADERS or name.upper().startswith(_PREFIXES))
+
+
+def unpinned(argv: Sequence[str]) -> str | None:
+    """A line of warning where a package runner fetches whatever version is the newest; None: it does not."""
+    if not argv:
+        return None
+    runner = argv[0].replace("\\", "/").rpartition("/")[2].removesuffix(".cmd")
+    package = _package(runner, argv[1:]) if runner in _RUNNERS else None
+    if package is None or _is_pinned(runner, package):
+        return None
+    example = f"{package}==VERSION" if runner in ("uvx", "uv", "pipx") else f"{package}@VERSION"
+    return f"{runner} runs whatever version of {one_line(package, 80)} is the newest; pin it: {one_line(example, 100)}"
+
+
+def _package(runner: str, words: Sequence[str]) -> str | None:
+    """The package that a runner's words name."""
+    words = list(words)
+    leading = 0
+    while leading < _RUNNERS[runner]:
+        if not words or words[0] not in _RUN_WORDS:
+            return None
+        words.pop(0)
+        leading += 1
+    while words:
+        word = words.pop(0)
+        option, equals, value = word.partition("=")
+        if option in _NAMING:
+            return value if equals else next(iter(words), None)
+        if word in _VALUED and words:
+            words.pop(0)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _is_pinned(runner: str, package: str) -> bool:
+    pattern = _PYPI_PINNED if runner in ("uvx", "uv", "pipx") else _NPM_PINNED
+    return bool(pattern.fullmatch(package) or _PINNED_SOURCE.fullmatch(package))

@@ -1,0 +1,68 @@
+import pytest
+
+from mcphost.config import from_mapping
+from mcphost.config.hygiene import loaders, unpinned
+
+
+def test_variables_that_load_code_are_known() -> None:
+    harmless = ["HOME", "API_KEY", "LANG"]
+    assert loaders(["LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "DYLD_INSERT_LIBRARIES", "path", *harmless]) == (
+        *("LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "DYLD_INSERT_LIBRARIES", "path"),
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "npx -y @scope/server",
+        "npx -y @scope/server@latest",
+        "npx server@^1.2.3",
+        "npx --package=server server-bin",
+        "npx -p server bin",
+        "/usr/local/bin/npx server",
+        "uvx mcp-server-git",
+        "uvx mcp-server-git@latest",
+        "uvx --from mcp-server-git>=1 git",
+        "uvx --python 3.12 server",
+        "uv tool run server",
+        "pnpm dlx server",
+        "pipx run server",
+        "bunx server",
+    ],
+)
+def test_a_runner_that_takes_the_newest_version_gets_a_warning(words: str) -> None:
+    assert "newest" in (unpinned(words.split()) or "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "npx -y @scope/server@1.2.3",
+        "npx server@1.2.3-beta.1",
+        "npx -p server@1.2.3 bin",
+        "npx ./local",
+        "uvx mcp-server-git@1.0",
+        "uvx mcp-server-git==1.0.2",
+        "uvx --from mcp-server-git[x]==1.0 git",
+        "uvx --from git+https://example.org/x@0123456789abcdef0123456789abcdef01234567 x",
+        "uv run server.py",
+        "npm start",
+        "python server.py",
+        "npx",
+        "",
+    ],
+)
+def test_what_is_pinned_or_no_runner_gets_none(words: str) -> None:
+    assert unpinned(words.split()) is None
+
+
+def test_entries_of_a_configuration_get_their_warnings() -> None:
+    entries = {
+        "a": {"command": "npx", "args": ["x"]},
+        "b": {"command": "b", "env": {"LD_PRELOAD": "x"}},
+        "c": {"command": "npx", "args": ["x"], "disabled": True},
+    }
+    config = from_mapping({"mcpServers": entries}, environ={}, directory=None)
+    first, second = config.warnings
+    assert first.startswith("mcpServers.a: npx runs whatever version of x is the newest")
+    assert second == "mcpServers.b: sets variables that make programs run other code: LD_PRELOAD"
