@@ -124,10 +124,10 @@ def number(node: Node, unit: str) -> float:
     return float(value)
 
 
-def whole(node: Node, unit: str) -> int:
+def whole(node: Node, unit: str, *, most: int = 2**53) -> int:
     value = node.value
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**53:
-        raise wrong(node, f"a whole number of {unit}, at least 1")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise wrong(node, f"a whole number of {unit}, at least 1" + (f", at most {most}" if most < 2**53 else ""))
     return value
 
 

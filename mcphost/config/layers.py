@@ -132,7 +132,8 @@ def _servers(entries: Entries, settings: Sequence[Settings]) -> dict[str, Server
                 guess = checks.did_you_mean(name, entries)
                 raise fault(server.node, f"no server of this name in mcpServers{guess}")
             if name in servers:
-                servers[name] = replace(servers[name], **server.fields)
+                limits = {**servers[name].limits, **server.fields.get("limits", {})}
+                servers[name] = replace(servers[name], **{**server.fields, "limits": limits})
     return servers
 
 

@@ -36,9 +36,10 @@ class ServerConfig:
 
     Exactly one of `command` (stdio) and `url` (http, sse) is set. `transport` "http" falls back to HTTP+SSE where the
     server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
-    `read_only` are globs of tools that the user says only read; `accepts` names servers whose results may go into this
-    one's arguments. `written` has the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the
-    file, `variables` the names of all that were expanded in the entry. `files` are those it runs, each with the
+    `limits`: what is set for this server, by fields of Limits. `read_only` are globs of tools that the user says only
+    read; `accepts` names servers whose results may go into this one's arguments. `written` has
+    the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the file, `variables`
+    the names of all that were expanded in the entry. `files` are those it runs, each with the
     SHA-256 of the content that a person trusted.
     """
 
@@ -54,6 +55,7 @@ class ServerConfig:
     required: bool = False
     timeout: float | None = None
     timeout_unit: Literal["s", "ms"] | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
     protocol: Literal["auto", "modern", "legacy"] = "auto"
     sampling: Decision = "ask"
     trust_annotations: bool = False
@@ -125,7 +127,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Budgets; all times in seconds. `call_idle` is reset by progress, `call_total` is not."""
+    """Budgets; all times in seconds. `call_idle` is reset by progress, `call_total` is not. `notifications` are those
+    of a second, `waiting_requests` a server's questions that wait for an answer."""
 
     max_steps: int = 25
     connect: float = 30.0
@@ -135,6 +138,13 @@ class Limits:
     call_total: float = 600.0
     result_tokens: int = 25_000
     message_bytes: int = 16 * 1024 * 1024
+    blocked_write: float = 10.0
+    list_pages: int = 100
+    list_items: int = 2000
+    schema_depth: int = 64
+    notifications: int = 500
+    waiting_requests: int = 16
+    stderr_bytes: int = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,8 @@ def _names(node: Node) -> tuple[str, ...]:
     return tuple(str(item.value) for item in _texts(node))
 
 
-# key in the file -> (field of Limits, reader)
-LIMITS: Mapping[str, tuple[str, Reader]] = {
-    "maxSteps": ("max_steps", lambda node: checks.whole(node, "steps")),
+# key in the file -> (field of Limits, reader); these may also be set for one server
+SERVER_LIMITS: Mapping[str, tuple[str, Reader]] = {
     "connectTimeoutSeconds": ("connect", _seconds),
     "probeTimeoutSeconds": ("probe", _seconds),
     "listTimeoutSeconds": ("listing", _seconds),
@@ -50,6 +49,17 @@ LIMITS: Mapping[str, tuple[str, Reader]] = {
     "callMaxSeconds": ("call_total", _seconds),
     "resultTokens": ("result_tokens", lambda node: checks.whole(node, "tokens")),
     "messageBytes": ("message_bytes", lambda node: checks.whole(node, "bytes")),
+    "blockedWriteSeconds": ("blocked_write", _seconds),
+    "listPages": ("list_pages", lambda node: checks.whole(node, "pages")),
+    "listItems": ("list_items", lambda node: checks.whole(node, "items", most=10_000)),
+    "schemaDepth": ("schema_depth", lambda node: checks.whole(node, "levels", most=64)),
+    "notificationsPerSecond": ("notifications", lambda node: checks.whole(node, "notifications")),
+    "waitingRequests": ("waiting_requests", lambda node: checks.whole(node, "requests")),
+    "stderrBytes": ("stderr_bytes", lambda node: checks.whole(node, "bytes")),
+}
+LIMITS: Mapping[str, tuple[str, Reader]] = {
+    "maxSteps": ("max_steps", lambda node: checks.whole(node, "steps")),
+    **SERVER_LIMITS,
 }
 # key in the file -> (field of ServerConfig, reader)
 SERVER: Mapping[str, tuple[str, Reader]] = {
@@ -277,7 +287,10 @@ def denying(server: str, node: Node) -> list[Rule]:
 
 
 def _server(name: str, node: Node) -> ServerSettings:
-    fields = _fields(node, SERVER)
+    fields = _fields(node, {**SERVER, **SERVER_LIMITS})
+    names = [name for name, _ in SERVER_LIMITS.values() if name in fields]
+    if names:
+        fields["limits"] = {name: fields.pop(name) for name in names}
     rules: list[Rule] = []
     decision: Decision
     for decision in ("allow", "deny"):

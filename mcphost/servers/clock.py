@@ -17,13 +17,15 @@ PROGRESS_INTERVAL = 0.1  # seconds between two reports of one call
 
 
 class Clock:
-    """Limits of one request in seconds. Run the request inside `scope`: it is cancelled when a limit is reached."""
+    """Limits of one request in seconds, and the settings that change them. Run the request inside `scope`: it is
+    cancelled when a limit is reached."""
 
-    def __init__(self, idle: float, total: float) -> None:
+    def __init__(self, idle: float, total: float, *, settings: tuple[str, str]) -> None:
         now = anyio.current_time()
         self.scope = anyio.CancelScope()
         self.idle = idle
         self.total = total
+        self._settings = settings
         self._quiet_until = now + idle
         self._end = now + total
         self._resting = 0
@@ -54,8 +56,8 @@ class Clock:
     def limit(self) -> str:
         """The limit that comes first, in words."""
         if self._end <= self._quiet_until:
-            return f"no answer within {self.total:g} s"
-        return f"neither an answer nor progress for {self.idle:g} s"
+            return f"no answer within {self.total:g} s ({self._settings[1]})"
+        return f"neither an answer nor progress for {self.idle:g} s ({self._settings[0]})"
 
     def _wind(self) -> None:
         self.scope.deadline = math.inf if self._resting else min(self._quiet_until, self._end)

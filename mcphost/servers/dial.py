@@ -9,13 +9,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mcphost.config.schema import Limits
+from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerUnavailable
 from mcphost.servers.wire import Tap
 
 BUSY = (429, 500, 502, 503, 504)  # HTTP statuses of a server that may do better in a moment
 MAX_TRIES = 3  # of a handshake with a server that is busy
 FIRST_WAIT = 0.5  # seconds before the second try
+
+
+def limits_of(config: ServerConfig | None, limits: Limits) -> Limits:
+    """`limits` as the server's own entry changes them; its `timeout` is for a whole call, however much progress."""
+    if config is None:
+        return limits
+    timeout = {"call_idle": config.timeout, "call_total": config.timeout} if config.timeout else {}
+    return replace(limits, **{**timeout, **config.limits})
 
 
 class ProbeUnanswered(ServerUnavailable):
@@ -67,7 +75,6 @@ class Settings:
     mode: Literal["auto", "legacy"] = "auto"
     connect: float = math.inf
     probe: float = math.inf
-    timeout: float | None = None
     sampling: bool = True
     roots: Sequence[Path] = ()
     headers: bool = False

@@ -19,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
-from mcphost.servers.dial import Dial
+from mcphost.servers.dial import Dial, limits_of
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.servers.server import Server
 from mcphost.servers.status import State
@@ -157,9 +157,8 @@ class ServerPool:
             from mcphost.servers.adapter.links import StdioLink
 
             process = self._processes.pop(config.name, None) or spawn(config, self._environ, reaper=self._reap())
-            return StdioLink(
-                process, limit=self._limits.message_bytes, noise=lambda text: self._warn(config.name, text)
-            )
+            limits = limits_of(config, self._limits)
+            return StdioLink(process, limits=limits, noise=lambda text: self._warn(config.name, text))
 
         return open_link
 
@@ -175,7 +174,7 @@ class ServerPool:
         def open_link(dial: Dial) -> Link:
             from mcphost.servers.adapter.http import HttpLink
 
-            return HttpLink(config, dial, limits=self._limits, tls=self._shared_tls)
+            return HttpLink(config, dial, limits=limits_of(config, self._limits), tls=self._shared_tls)
 
         return open_link
 

@@ -82,7 +82,8 @@ class Process:
     """One server process and its group.
 
     `stdin`, `stdout` and `stderr` are our ends of its pipes, unbuffered, non-blocking once attached. `started` is a
-    `time.monotonic()`. `stray` holds the last lines of its stdout that were no messages, for a person to look at.
+    `time.monotonic()`. Of stderr the last `stderr_bytes` are kept. `stray` holds the last lines of its stdout that
+    were no messages, for a person to look at.
 
     A leader that ended stays unreaped until its group is swept where the platform allows: its number cannot become
     another's while we may still signal it.
@@ -97,6 +98,7 @@ class Process:
         self.stdout = cast(FileIO, popen.stdout)
         self.stderr = cast(FileIO, popen.stderr)
         self.stray: deque[str] = deque(maxlen=20)
+        self.stderr_bytes = STDERR_RING
         self._popen = popen
         self._reaper = reaper
         self._returncode: int | None = None
@@ -119,7 +121,7 @@ class Process:
 
     @property
     def stderr_tail(self) -> str:
-        """The last 64 KiB the server wrote to stderr, as it wrote them: text from outside."""
+        """The last that the server wrote to stderr, as it wrote it: text from outside."""
         return self._tail.decode(errors="replace")
 
     def attach(self) -> None:
@@ -265,7 +267,7 @@ class Process:
         chunk = None if self.stderr.closed else self.stderr.read(_CHUNK)
         if chunk:
             self._tail += chunk
-            del self._tail[:-STDERR_RING]
+            del self._tail[: -self.stderr_bytes]
         elif chunk is not None:
             cast("asyncio.AbstractEventLoop", self._loop).remove_reader(self.stderr)
         return bool(chunk)

@@ -16,7 +16,7 @@ from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerRefused, ServerUnavailable
 from mcphost.events import Event, ServerChanged
 from mcphost.servers.announcements import Announcements
-from mcphost.servers.dial import Dial, Settings
+from mcphost.servers.dial import Dial, Settings, limits_of
 from mcphost.servers.offer import Offer
 from mcphost.servers.restarts import Restarts
 from mcphost.servers.status import State, Status, line
@@ -66,7 +66,7 @@ class Server:
         self.latency: float | None = None
         self._dial = dial
         self._open_link = open_link
-        self._limits = limits
+        self._limits = limits_of(config, limits)
         self._emit = emit
         self._roots = roots
         self._offer = Offer()
@@ -77,7 +77,7 @@ class Server:
         self._renewing = False
         self._status = Status(state, detail)
         self._wish: Literal["run", "rest", "stop"] = "run" if state == "pending" else "rest"
-        self._told = anyio.Event()  # set once the owner is to leave what it does and look at the wish
+        self._commanded = anyio.Event()  # set once the owner is to leave what it does and look at the wish
         self._attempt: anyio.CancelScope | None = None  # a scope needs a running loop, a Server does not
 
     @property
@@ -208,7 +208,7 @@ class Server:
             self._connection, self._renewing = None, False
 
     def _tell(self) -> None:
-        self._told.set()
+        self._commanded.set()
         if self._connection is None and self._attempt is not None:
             self._attempt.cancel()
 
@@ -217,20 +217,20 @@ class Server:
     async def own(self) -> None:
         """Connect, serve, start again after a loss, do what is wanted, until `stop`. Run by the pool, in one task."""
         while self._wish != "stop":
-            self._told = anyio.Event()
+            self._commanded = anyio.Event()
             if self._wish == "run":
                 await self._run()
-            await self._told.wait()
+            await self._commanded.wait()
         if self.state not in ("failed", "needs-auth", "disabled"):
             self._become("stopped")
 
     async def _run(self) -> None:
         """Keep it running until something else is wanted or there is no hope."""
         restarts = Restarts()
-        while not self._told.is_set():
+        while not self._commanded.is_set():
             self._ready_since = None
             failure = await self._lifetime()
-            if self._told.is_set():
+            if self._commanded.is_set():
                 return
             delay = restarts.delay(self._ready_since, renewed=self._renewing)
             if delay is None:
@@ -239,7 +239,7 @@ class Server:
             self._status.lost(failure, attempt=restarts.losses, delay=delay)
             self._announce()
             with anyio.move_on_after(delay):
-                await self._told.wait()
+                await self._commanded.wait()
 
     def _give_up(self, failure: ServerError, losses: int) -> None:
         self._offer.clear()
@@ -259,8 +259,8 @@ class Server:
                 return failure
             dial = again
             with anyio.move_on_after(dial.wait):
-                await self._told.wait()
-            if self._told.is_set():
+                await self._commanded.wait()
+            if self._commanded.is_set():
                 return failure
 
     async def _serve(self, dial: Dial, seconds: float) -> ServerError:
@@ -277,7 +277,7 @@ class Server:
                     self._dial = dial
                     link.on_forgotten(connection.ended)
                     await self._use(connection)
-            if self._told.is_set():
+            if self._commanded.is_set():
                 return ServerUnavailable(f"{self.name} was stopped", server=self.name)
             loss = await link.why()
             return ServerUnavailable(f"{self.name} {loss.reason}", hint=loss.hint, server=self.name, **loss.detail)
@@ -296,7 +296,6 @@ class Server:
             mode=dial.mode,
             connect=seconds,
             probe=self._limits.probe if dial.transport == "stdio" else float("inf"),
-            timeout=config.timeout if config else None,
             sampling=config is None or config.sampling != "deny",
             roots=self._roots,
             headers=dial.transport == "http",
@@ -313,11 +312,11 @@ class Server:
             with anyio.move_on_after(LISTEN):
                 await opened.wait()
             await self._offer.load(connection)
-            if not self._told.is_set():
+            if not self._commanded.is_set():
                 self._connection = connection
                 self._remember(connection)
                 tasks.start_soon(self._offer.follow, connection, self._announcements.listed)
-                await _first(connection.gone, self._told)
+                await _first(connection.gone, self._commanded)
             tasks.cancel_scope.cancel()
 
     def _remember(self, connection: Connection) -> None:
@@ -345,7 +344,7 @@ class Server:
         if self._connection is not None and self._link is not None:
             self._connection = None
             self._renewing = self._link.forgotten
-            if not self._told.is_set():
+            if not self._commanded.is_set():
                 self._status.enter("restarting", "the connection ended")
 
     def _become(self, state: State, detail: str = "", *, hint: str | None = None) -> None:

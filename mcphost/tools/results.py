@@ -63,7 +63,8 @@ def capped(outcome: CallOutcome, limit: int, spill: Path | None = None) -> CallO
     whole = "\n\n".join(words or frame for frame, words in map(_read, blocks))
     file = _saved(text.encodable(whole).encode(), ".txt", spill)
     advice = f"the whole text is in {file}" if file else "ask for less, or for one part after the other"
-    note = f"{outcome.note or ''} This result was too long and is cut; {advice}.".strip()
+    note = f"This result was longer than {limit} tokens (resultTokens) and is cut; {advice}."
+    note = f"{outcome.note} {note}" if outcome.note else note
     return CallOutcome(_shared_out(_fewer(blocks, most), limit), None, outcome.is_error, note)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import McpHostError, ServerError, ServerLost, ServerTimeout, ServerUnavailable, SignInNeeded
 from mcphost.messages import Origin, ToolCall, ToolResult, text_block
+from mcphost.servers.dial import limits_of
 from mcphost.servers.wire import Caller, CallOutcome, Progress, WireTool
 from mcphost.text import one_line
 from mcphost.tools.arguments import ArgumentChecker
@@ -151,7 +152,8 @@ class Toolbox:
             outcome = await server.call(tool.tool, call.arguments, caller=caller, progress=progress)
             outcome = replace(outcome, note="; ".join(filter(None, [REPEATED, outcome.note])))
         # In a thread: looking through megabytes of it would stop the loop, and files may be written.
-        return await anyio.to_thread.run_sync(capped, outcome, self._limits.result_tokens, self._spill)
+        tokens = limits_of(server.config, self._limits).result_tokens
+        return await anyio.to_thread.run_sync(capped, outcome, tokens, self._spill)
 
     async def _again(self, server: ToolServer, tool: Tool, pin: str, loss: ServerLost) -> ToolServer:
         """The server once it is back, for a call that may be repeated: by the word of the user, or of a server whose

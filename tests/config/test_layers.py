@@ -70,6 +70,8 @@ def test_the_whole_section_is_read() -> None:
                 "allow": ["log", "show*"],
                 "deny": ["push"],
                 "instructions": False,
+                "callMaxSeconds": 9,
+                "listItems": 3,
             }
         },
     }
@@ -82,6 +84,7 @@ def test_the_whole_section_is_read() -> None:
                 sampling="deny",
                 trust_annotations=True,
                 instructions=False,
+                limits={"call_total": 9.0, "list_items": 3},
                 allow=("log", "show*"),
                 deny=("push",),
             )
@@ -164,6 +167,10 @@ ERRORS = [
     (
         {"limits": {"messageBytes": 1.5}},
         "mcphost.limits.messageBytes: found 1.5; expected a whole number of bytes, at least 1",
+    ),
+    (
+        {"limits": {"listItems": 10_001}},
+        "mcphost.limits.listItems: found 10001; expected a whole number of items, at least 1, at most 10000",
     ),
     ({"limits": {"callMaxSeconds": "9"}}, 'mcphost.limits.callMaxSeconds: found "9"; expected a number of seconds'),
     (

@@ -58,7 +58,7 @@ async def test_one_malformed_piece_of_a_list_costs_that_piece(modern: bool) -> N
             "unable to interpret input",
             "tools/#4: /: Input should be a valid dictionary or instance of Tool",
             "tools/#5: /name: Field required",
-            "tools/deep: nested deeper than 64 levels",
+            "tools/deep: nested deeper than 64 levels (schemaDepth)",
             "tools/#8: /name: empty",
             "tools/good: listed more than once",
             "resources/#1: /uri: Field required",
@@ -208,4 +208,4 @@ async def test_a_list_that_never_comes_ends_at_its_limit() -> None:
         return {}
 
     async with connected(Scripted({"resources/list": hang}), limits=Limits(listing=0.2)) as server:
-        assert server.problems == ("it gave no answer within 0.2 s to resources/list",)
+        assert server.problems == ("it gave no answer within 0.2 s (listTimeoutSeconds) to resources/list",)

@@ -249,7 +249,7 @@ async def test_progress_pushes_the_idle_limit_back() -> None:
 
 async def test_progress_does_not_push_the_total_limit_back() -> None:
     async with connected(progressing(100, 0.05), limits=Limits(call_total=0.4)) as server:
-        with pytest.raises(ServerTimeout, match=r"it gave no answer within 0\.4 s to the call of work"):
+        with pytest.raises(ServerTimeout, match=r"no answer within 0\.4 s \(callMaxSeconds\) to the call of work"):
             await server.call("work", {})
         assert server.state == "ready"
 
@@ -510,7 +510,8 @@ async def test_a_silent_server_fails_at_its_limit_and_says_so() -> None:
     config = python("mute", "import sys; sys.stdin.read()")
     async with pool({"mute": config}, limits=Limits(connect=0.5, probe=0.1)) as running:
         assert await running.settled(5)
-        assert running.servers["mute"].detail == "mute did not answer the handshake in time"
+        detail = running.servers["mute"].detail
+        assert detail == "mute did not answer the handshake in time, 0.5 s (connectTimeoutSeconds)"
 
 
 @pytest.mark.parametrize("modern", [True, False])

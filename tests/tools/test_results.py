@@ -75,7 +75,8 @@ def test_a_long_text_keeps_head_and_tail_and_the_rest_is_a_private_file(tmp_path
     assert cut.endswith("line 49999\n")
     assert "characters left out here" in cut
     [file] = spill.iterdir()
-    assert found.note == f"Noted. This result was too long and is cut; the whole text is in {file}."
+    cut = "This result was longer than 1000 tokens (resultTokens) and is cut"
+    assert found.note == f"Noted. {cut}; the whole text is in {file}."
     assert file.read_text() == f"small\n\n{whole}"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(spill.stat().st_mode) == 0o700

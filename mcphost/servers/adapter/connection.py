@@ -6,6 +6,7 @@ Law: above here stand wire JSON and our own errors; no type and no exception of 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 import anyio
@@ -58,11 +59,11 @@ class Connection:
         self._settings = settings
         self._listener = listener
         self._why = why
-        self._requests = Requests(settings.server, settings.roots)
+        self._requests = Requests(settings.server, settings.roots, settings.limits.waiting_requests)
         self._outputs: dict[str, OutputSchema] = {}
         self._as_tasks: set[str] = set()
         self.connecting = anyio.CancelScope()
-        self.client = self._make_client(Edge(transport, self, probe=settings.probe, tap=settings.tap))
+        self.client = self._make_client(Edge(transport, self, probe=settings.probe, rate=settings.limits.notifications, tap=settings.tap))
 
     def _make_client(self, edge: Edge) -> Client:
         sampling = self._settings.sampling
@@ -143,9 +144,8 @@ class Connection:
             "prompts": client.list_prompts,
         }[kind]
         mirrored = self._settings.headers and self.era == "modern"
-        found, problems = await self._request(
-            salvage.METHODS[kind], lambda: pages.read(kind, fetch, mirrored_headers=mirrored), self._brief()
-        )
+        read = partial(pages.read, kind, fetch, self._settings.limits, mirrored_headers=mirrored)
+        found, problems = await self._request(salvage.METHODS[kind], read, self._brief())
         if kind == "tools":
             self._outputs = {tool["name"]: OutputSchema(tool["outputSchema"]) for tool in found if _promises(tool)}
             as_tasks = self.era == "legacy" and tasks.runs_tasks(client)
@@ -155,8 +155,8 @@ class Connection:
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None, progress: Progress | None
     ) -> CallOutcome:
-        limits, timeout = self._settings.limits, self._settings.timeout
-        clock = Clock(timeout or limits.call_idle, timeout or limits.call_total)
+        limits = self._settings.limits
+        clock = Clock(limits.call_idle, limits.call_total, settings=("callTimeoutSeconds", "callMaxSeconds"))
         reports = ProgressReports(clock, progress)
         run = tasks.call_as_task if tool in self._as_tasks else tasks.call
         try:
@@ -239,7 +239,8 @@ class Connection:
 
     def _brief(self) -> Clock:
         """The clock of every request that is no tool call."""
-        return Clock(self._settings.limits.listing, self._settings.limits.listing)
+        limit, setting = self._settings.limits.listing, "listTimeoutSeconds"
+        return Clock(limit, limit, settings=(setting, setting))
 
     def _followed(self) -> list[Kind]:
         found = self.client.server_capabilities

@@ -20,7 +20,7 @@ from mcp.shared.inbound import x_mcp_header_map
 from mcp.shared.message import SessionMessage
 
 from mcphost.servers.adapter.errors import local_error
-from mcphost.servers.adapter.flood import Bucket
+from mcphost.servers.adapter.flood import RATE, Bucket
 from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, MAX_ITEMS, Kind, too_deep
 from mcphost.servers.wire import Passed, Tap
 from mcphost.text import encodable, one_line
@@ -88,7 +88,7 @@ class Edge:
     `tap` is shown what comes and goes on the transport."""
 
     def __init__(
-        self, transport: Transport, observer: Observer, *, probe: float = math.inf, tap: Tap | None = None
+        self, transport: Transport, observer: Observer, *, probe: float = math.inf, rate: int = RATE, tap: Tap | None = None
     ) -> None:
         self._transport = transport
         self._observer = observer
@@ -99,7 +99,7 @@ class Edge:
         self.probe_ends = math.inf
         self.reading = anyio.CancelScope()  # around the wait for the next message
         self._requests: dict[t.RequestId, tuple[str, bool]] = {}  # open ones: method, modern
-        self._notifications = Bucket(500, 2000)
+        self._notifications = Bucket(rate, 4 * rate)
 
     async def __aenter__(self) -> tuple[Incoming, Outgoing]:
         read, write = await self._transport.__aenter__()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import mcp_types as t
 
+RATE = 500  # notifications a second
 MAX_KEPT = 100  # different changes waiting at once
 
 # Only at the very start of a line, where it cannot be a part of somebody's answer.
@@ -49,8 +50,8 @@ class Bucket:
 class Flood:
     """The budgets of one connection. `dropped` counts what was left out; `kept` holds changes that wait for room."""
 
-    chatter: Bucket = field(default_factory=lambda: Bucket(500, 2000))
-    news: Bucket = field(default_factory=lambda: Bucket(500, 2000))
+    chatter: Bucket = field(default_factory=lambda: Bucket(RATE, 4 * RATE))
+    news: Bucket = field(default_factory=lambda: Bucket(RATE, 4 * RATE))
     requests: Bucket = field(default_factory=lambda: Bucket(50, 500))
     dropped: int = 0
     kept: dict[str, t.JSONRPCNotification] = field(default_factory=dict)

@@ -56,7 +56,8 @@ async def _refused(
     """Why there was no handshake."""
     server = settings.server
     if failure is None:
-        error: ServerError = ServerTimeout(f"{server} did not answer the handshake in time", server=server)
+        text = f"{server} did not answer the handshake in time, {settings.limits.connect:g} s (connectTimeoutSeconds)"
+        error: ServerError = ServerTimeout(text, server=server)
     else:
         error = translate(failure, server, "the handshake")
         if isinstance(error, ServerLost):

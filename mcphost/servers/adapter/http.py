@@ -93,7 +93,8 @@ class Guard(httpx2.AsyncBaseTransport):
         except httpx2.HTTPError as error:
             return _fault(request, "cut", f"its answer broke off: {_reason(error)}")
         if body is None:
-            return _fault(request, "invalid", f"its answer is larger than {self._limit >> 20} MiB")
+            size = f"{self._limit >> 20} MiB" if self._limit >> 20 else f"{self._limit} bytes"
+            return _fault(request, "invalid", f"its answer is larger than {size} (messageBytes)")
         if response.status_code >= 400:
             return self._failed(request, response, kind, body)
         if request.method == "POST" and kind != _JSON:

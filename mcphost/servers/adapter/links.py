@@ -10,6 +10,7 @@ from mcp.client._memory import InMemoryTransport
 from mcp.server import Server as LowLevelServer
 from mcp.server.mcpserver import MCPServer
 
+from mcphost.config.schema import Limits
 from mcphost.servers.adapter.edge import Transport
 from mcphost.servers.adapter.stdio import stdio
 from mcphost.servers.dial import Loss
@@ -56,8 +57,15 @@ class _Lasting:
 class StdioLink(_Lasting):
     """A link to a process of our own."""
 
-    def __init__(self, process: Process, *, limit: int, noise: Callable[[str], None]) -> None:
-        self.transport: Transport = stdio(process, limit=limit, noise=noise)
+    def __init__(self, process: Process, *, limits: Limits, noise: Callable[[str], None]) -> None:
+        process.stderr_bytes = limits.stderr_bytes
+        self.transport: Transport = stdio(
+            process,
+            limit=limits.message_bytes,
+            blocked=limits.blocked_write,
+            rate=limits.notifications,
+            noise=noise,
+        )
         self._process = process
 
     @property

@@ -20,8 +20,6 @@ from pydantic import FileUrl, TypeAdapter, ValidationError
 from mcphost.servers.clock import Clock
 from mcphost.servers.wire import Caller, RequestRefused
 
-MAX_WAITING = 16  # requests of one server that wait for their turn
-
 SamplingResult = t.CreateMessageResult | t.CreateMessageResultWithTools
 
 _logger = logging.getLogger(__name__)
@@ -42,11 +40,13 @@ _current: ContextVar[OpenRequest | None] = ContextVar("mcphost_open_request", de
 
 
 class Requests:
-    """The open requests of one connection, and the SDK callbacks that answer for them."""
+    """The open requests of one connection, and the SDK callbacks that answer for them. At most `limit` questions of the
+    server wait for their turn."""
 
-    def __init__(self, server: str, roots: Sequence[Path]) -> None:
+    def __init__(self, server: str, roots: Sequence[Path], limit: int) -> None:
         self._server = server
         self._roots = roots
+        self._limit = limit
         self._open: list[OpenRequest] = []
         self._asking: list[tuple[anyio.CancelScope, list[OpenRequest]]] = []
         self._waiting = 0
@@ -140,8 +140,9 @@ class Requests:
 
         A legacy stdio server does not say which call it asks for, so there the only caller with open requests is meant.
         """
-        if self._waiting >= MAX_WAITING:
-            raise RequestRefused(t.INVALID_REQUEST, f"too many requests: {MAX_WAITING} are waiting already")
+        if self._waiting >= self._limit:
+            text = f"too many requests: {self._limit} are waiting already (waitingRequests)"
+            raise RequestRefused(t.INVALID_REQUEST, text)
         current = _current.get()
         if current is not None and current.requests is self and current in self._open:
             owners = [current] if current.caller is not None else []

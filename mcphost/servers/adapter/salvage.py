@@ -41,10 +41,10 @@ _KEYS: Mapping[Kind, str] = {"tools": "name", "resources": "uri", "templates": "
 
 # Deeper schemas help nobody and break whoever walks them recursively.
 MAX_DEPTH = 64
-MAX_ITEMS = 2000  # of one kind from one server
+MAX_ITEMS = 10_000  # of one kind from one server, whatever its limits
 
 
-def items(kind: Kind, found: Any, *, mirrored_headers: bool) -> tuple[list[dict[str, Any]], list[str]]:
+def items(kind: Kind, found: Any, *, depth: int, mirrored_headers: bool) -> tuple[list[dict[str, Any]], list[str]]:
     """The well-formed items of one page as they came, and a line for each that was left out.
 
     `mirrored_headers`: the transport mirrors `x-mcp-header` parameters, so tools that annotate them wrongly must go.
@@ -54,7 +54,7 @@ def items(kind: Kind, found: Any, *, mirrored_headers: bool) -> tuple[list[dict[
     kept: list[dict[str, Any]] = []
     problems: list[str] = []
     for index, item in enumerate(found):
-        problem = _problem(kind, item, mirrored_headers=mirrored_headers)
+        problem = _problem(kind, item, depth, mirrored_headers=mirrored_headers)
         if problem is None:
             kept.append(item)
         else:
@@ -76,9 +76,9 @@ def unique(kind: Kind, found: Sequence[dict[str, Any]]) -> tuple[list[dict[str, 
     return list(first.values()), [f"{kind}/{one_line(key, 80)}: listed more than once" for key in repeated]
 
 
-def _problem(kind: Kind, item: Any, *, mirrored_headers: bool) -> str | None:
-    if too_deep(item, MAX_DEPTH):
-        return f"nested deeper than {MAX_DEPTH} levels"
+def _problem(kind: Kind, item: Any, depth: int, *, mirrored_headers: bool) -> str | None:
+    if too_deep(item, depth):
+        return f"nested deeper than {depth} levels (schemaDepth)"
     try:
         _MODELS[kind].model_validate(item, by_name=False)
     except ValidationError as error:

@@ -22,7 +22,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from pydantic_core import PydanticSerializationError
 
-from mcphost.servers.adapter.flood import Flood
+from mcphost.servers.adapter.flood import RATE, Bucket, Flood
 from mcphost.servers.adapter.framing import Lines, Oversized, Stray, decode, failure
 from mcphost.servers.process import Process
 from mcphost.text import encodable, one_line
@@ -45,14 +45,19 @@ _RELEASE = 0.05  # seconds between looks at changes that wait for room
 
 @asynccontextmanager
 async def stdio(
-    process: Process, *, limit: int = LIMIT, blocked: float = BLOCKED, noise: Callable[[str], None] | None = None
+    process: Process,
+    *,
+    limit: int = LIMIT,
+    blocked: float = BLOCKED,
+    rate: int = RATE,
+    noise: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Streams]:
     """A transport for `mcp.Client` over `process`, which ends with it.
 
-    `limit` bounds one message, in bytes; a write may wait `blocked` seconds for the server to read. `noise` is told,
-    once each, of output that is no message and of floods.
+    `limit` bounds one message, in bytes; a write may wait `blocked` seconds for the server to read; `rate` bounds its
+    notifications in a second. `noise` is told, once each, of output that is no message and of floods.
     """
-    connection = _Connection(process, limit, blocked, noise or (lambda text: None))
+    connection = _Connection(process, limit, blocked, rate, noise or (lambda text: None))
     async with anyio.create_task_group() as tasks:
         try:
             await tasks.start(connection.run)
@@ -63,14 +68,15 @@ async def stdio(
 
 
 class _Connection:
-    def __init__(self, process: Process, limit: int, blocked: float, noise: Callable[[str], None]) -> None:
+    def __init__(self, process: Process, limit: int, blocked: float, rate: int, noise: Callable[[str], None]) -> None:
         self._process = process
         self._limit = limit
         self._blocked = blocked
         self._noise = noise
         self._receiving, self.received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         self.sending, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
-        self._flood = Flood()
+        self._rate = rate
+        self._flood = Flood(chatter=Bucket(rate, 4 * rate), news=Bucket(rate, 4 * rate))
         self._running = anyio.CancelScope(shield=True)
         self._flushed = anyio.Event()
         self._reading = anyio.CancelScope()
@@ -148,13 +154,14 @@ class _Connection:
                     await self._give(item)
         if self._flood.dropped and not self._flooded:
             self._flooded = True
-            self._noise("sends more than 500 notifications or 50 requests a second; the rest is dropped")
+            kinds = f"{self._rate} notifications (notificationsPerSecond) or 50 requests"
+            self._noise(f"sends more than {kinds} a second; the rest is dropped")
 
     async def _oversized(self, line: Oversized) -> None:
         if line.id is None:
-            self._stray(f"(a message larger than {_size(self._limit)})")
+            self._stray(f"(a message larger than {_size(self._limit)}, see messageBytes)")
         else:
-            await self._give(failure(line.id, f"its answer is larger than {_size(self._limit)}"))
+            await self._give(failure(line.id, f"its answer is larger than {_size(self._limit)} (messageBytes)"))
 
     async def _give(self, message: t.JSONRPCMessage) -> None:
         try:
@@ -191,7 +198,7 @@ class _Connection:
                     if data := self._encoded(message.message):
                         await self._send(data)
             except TimeoutError:
-                self._process.fail(f"read nothing for {self._blocked:g} s")
+                self._process.fail(f"read nothing for {self._blocked:g} s (blockedWriteSeconds)")
             except (OSError, ValueError, anyio.ClosedResourceError):
                 await self._ended("its input")
             self._flushed.set()
