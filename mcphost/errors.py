@@ -5,6 +5,7 @@ McpHostError
 │   ├── ConfigError       a configuration file is wrong
 │   └── Busy              a chat already has a turn running
 ├── JournalError          the journal cannot be read or written
+├── Divergence            a replay differs from its recording
 ├── Drift                 servers or tools are not what the lock was written for
 ├── NotTrusted            a project's files want to run something that nobody trusted
 ├── SignInNeeded          a server or a model API wants credentials that nobody gave
@@ -71,6 +72,12 @@ class Busy(UsageError):
 
 class JournalError(McpHostError):
     code = "journal_error"
+
+
+class Divergence(McpHostError):
+    """`detail["diff"]` has the lines of the difference."""
+
+    code = "divergence"
 
 
 class Drift(McpHostError):

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
@@ -31,12 +31,15 @@ from mcphost.models import APIS, ModelFactory, default_model, open_model
 from mcphost.models.base import Model
 from mcphost.questions import Frontend, Silent
 from mcphost.requests import Requests
-from mcphost.servers import Server, ServerPool
+from mcphost.servers import Pool, Server, ServerPool
 from mcphost.servers.definition import defined
 from mcphost.servers.process import Process
 from mcphost.servers.reaper import Reaper
 from mcphost.text import safe
 from mcphost.tools import LocalTool, Toolbox
+
+if TYPE_CHECKING:
+    from mcphost.recording.edges import Edges
 
 INSTRUCTIONS_CHARACTERS = 2048
 
@@ -54,6 +57,7 @@ class Host:
         policy: judges every call; by default made of the configuration's rules.
         journal: keeps the durable record of every run; by default in memory only.
         system: the system text; the servers' instructions are added to it.
+        edges: records this Host, or stands in for the world around it (`mcphost.recording`).
         spill: a directory for tool results that are too large for the model; without it they are cut only.
 
     Raises:
@@ -78,22 +82,25 @@ class Host:
         listeners: Sequence[Show] = (),
         processes: Mapping[str, Process] | None = None,
         reaper: Reaper | None = None,
+        edges: Edges | None = None,
     ) -> None:
+        self.edges = edges
         self.environ = dict(os.environ if environ is None else environ)
         self.config = _read(config, self.environ)
         self.frontend: Frontend = frontend or Silent()
         self.system = system
         self.journal: Journal = journal or MemoryJournal()
-        self.listeners = tuple(listeners)
-        self.spill = spill
+        self.listeners = (*listeners, edges.show) if edges else tuple(listeners)
+        self.spill = None if edges else spill  # a path of this machine would stand in what the model reads
         self.tools = tuple(LocalTool.from_function(tool) if callable(tool) else tool for tool in tools)
         self.policy = policy or Policy(self.config.rules, default=self.config.default)
         self._apis = apis
         self._models: dict[str, Model] = {}
-        self._model = model if model is not None else self.config.model
+        self._model = self._at_edge(model) if model is not None else self.config.model
         self._chats: dict[str, Chat] = {}
         self._definitions: dict[str, Mapping[str, Any]] = {}
-        self.pool = ServerPool(
+        build = partial(
+            ServerPool,
             self.config.servers,
             live=servers or {},
             failures=self.config.failures,
@@ -104,6 +111,7 @@ class Host:
             processes=processes or {},
             reaper=reaper,
         )
+        self.pool: Pool = edges.pool(lambda make: build(make=make), self._show) if edges else build()
 
     async def __aenter__(self) -> Self:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -150,10 +158,12 @@ class Host:
         if broken is not None:
             raise broken
         if wish not in self._models:
-            self._models[wish] = open_model(
-                wish, endpoints=self.config.endpoints, environ=self.environ, apis=self._apis
-            )
+            model = open_model(wish, endpoints=self.config.endpoints, environ=self.environ, apis=self._apis)
+            self._models[wish] = self.edges.model(model) if self.edges else model
         return self._models[wish]
+
+    def _at_edge(self, model: Model | str | None) -> Model | str | None:
+        return model if self.edges is None or model is None or isinstance(model, str) else self.edges.model(model)
 
     def definition(self, config: ServerConfig | None) -> Mapping[str, Any]:
         """The canonical definition of a server: what an answer about its tools is bound to."""
@@ -198,12 +208,15 @@ class Host:
 
         `patience`: seconds its first message waits for servers that are still starting.
         """
+        frontend, policy = frontend or self.frontend, policy or self.policy
+        if self.edges:
+            frontend, policy = self.edges.frontend(frontend), self.edges.policy(policy)
         chat = Chat(
             self,
-            model,
-            frontend or self.frontend,
+            self._at_edge(model),
+            frontend,
             self.system if system is None else system,
-            policy or self.policy,
+            policy,
             patience,
             resume,
         )
@@ -392,6 +405,9 @@ class Chat:
                 self.conversation.recorded = len(self.conversation.messages)
             self.conversation.messages += messages
         self._record = None
+        if edges := self.host.edges:
+            limits = self.host.config.limits
+            edges.turn(messages, model=self.model, system=self._system, limits=limits, policy=self.policy)
         await self._show(TurnStarted(text=_text(messages), model=self.model.name))
         agent = Agent(
             model=self.model,

@@ -5,7 +5,7 @@ Law: a list that could not be read leaves the previous one in place; changes are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import anyio
@@ -72,6 +72,12 @@ class Offer:
         """The server is gone for good."""
         for kind in _KINDS:
             self._put(kind, (), ())
+
+    def restore(self, lists: Mapping[Kind, Sequence[dict[str, Any]]]) -> None:
+        """These are the lists, as they were written down once."""
+        for kind, found in lists.items():
+            if tuple(found) != self._lists[kind]:
+                self._put(kind, tuple(found), ())
 
     def announce(self, kind: Announced) -> None:
         """The server says that `kind` changed."""

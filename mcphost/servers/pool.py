@@ -45,8 +45,8 @@ class Pool(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None: ...
 
-    async def settled(self, seconds: float) -> bool:
-        """Wait at most `seconds` until every server is ready or cannot become so; whether that is so."""
+    async def settled(self, seconds: float, names: Collection[str] | None = None) -> bool:
+        """Wait at most `seconds` until every server, or those of `names`, is ready or cannot become so; whether so."""
 
 
 class ServerPool:
