@@ -143,6 +143,7 @@ class Repl:
         if self._work.cancelled_caught:
             self.frontend.warn("Stopped.")
         self._work = None
+        self._interrupted_at = -AGAIN  # it stopped what ran: the next Ctrl-C is a first one
         self._live.clear()
         self.screen.app.invalidate()
 
@@ -221,8 +222,10 @@ class Repl:
 
     def _answered(self, chat: Chat, text: str) -> None:
         self.frontend.say(text)
-        if self._model != "no model":
+        try:
             self._model = chat.model.name
+        except McpHostError:
+            pass  # it was said when the chat began
 
     def _is_command(self, line: Typed) -> bool:
         name = line.text[1:].partition(" ")[0]

@@ -132,15 +132,23 @@ class Screen:
         self._scrollback.attach(self.app)
         try:
             await asyncio.shield(drawing)
+        except (EOFError, OSError):
+            pass  # the terminal is gone
         finally:
             moving.cancel()
             self.close()
-            while not drawing.done():  # a second cancellation must not leave the terminal in raw mode
-                try:
-                    await asyncio.wait([drawing])
-                except asyncio.CancelledError:
-                    continue
-            self._scrollback.flush()
+            await self._drawn(drawing)
+
+    async def _drawn(self, drawing: asyncio.Task[None]) -> None:
+        """Wait for its end: a second cancellation must not leave the terminal in raw mode."""
+        while not drawing.done():
+            try:
+                await asyncio.wait([drawing])
+            except asyncio.CancelledError:
+                continue
+        if isinstance(drawing.exception(), (EOFError, OSError)):
+            return
+        self._scrollback.flush()
 
     def close(self) -> None:
         if self.app.is_running and not self.app.is_done:

@@ -125,6 +125,21 @@ def test_a_signal_during_a_call_ends_everything_in_order(tmp_path: Path, number:
 
 
 @pytest.mark.deadline(60)
+def test_a_terminal_that_goes_away_ends_everything(tmp_path: Path) -> None:
+    mark = str(tmp_path)
+    args = [*arguments(tmp_path, one_call("fast__wait", seconds=60)), "--allow", "fast__*"]
+    with started(*args, env={"TEST_MARK": mark}) as pty:
+        pty.see("ready ·")
+        pty.type("wait\r")
+        pty.see("fast__wait(seconds=60) 0s")
+        pty.child.ptyproc.fileobj.close()
+        end = time.monotonic() + 6
+        while marked(mark):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+@pytest.mark.deadline(60)
 def test_leaving_while_everything_still_loads(tmp_path: Path) -> None:
     with started(*arguments(tmp_path)) as pty:
         pty.see("starting")

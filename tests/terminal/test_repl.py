@@ -327,6 +327,13 @@ async def test_ctrl_c_twice_during_a_turn_leaves_with_130() -> None:
         assert await tty.running == 130
 
 
+async def test_a_closed_keyboard_leaves() -> None:
+    async with chatting(ScriptedModel([])) as tty:
+        await tty.ready()
+        tty.hang_up()
+        assert await tty.running == 0
+
+
 @pytest.mark.parametrize("keys", [CTRL_D, "/quit\r"])
 async def test_leaving_gives_the_terminal_back(keys: str) -> None:
     async with chatting(ScriptedModel([])) as tty:

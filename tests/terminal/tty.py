@@ -97,6 +97,9 @@ class Tty:
             self.type(key)
             await self._pressed.wait()
 
+    def hang_up(self) -> None:
+        self._keyboard.close()
+
     def _key_was_read(self, _: object) -> None:
         self._pressed.set()
 
