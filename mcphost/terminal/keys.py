@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -80,7 +80,7 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
     def stop(event: KeyPressEvent) -> None:
         chatter.stop()
 
-    @keys.add(Keys.ControlC, eager=True)
+    @keys.add(Keys.ControlC, filter=~is_searching, eager=True)
     def interrupt(event: KeyPressEvent) -> None:
         if chatter.busy or not buffer.text:
             chatter.interrupt()

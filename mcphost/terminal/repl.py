@@ -154,7 +154,7 @@ class Repl:
             return
         self._live.wait_for(f"waiting for {one_line(', '.join(starting), 60)} (Enter: send now)")
         self._hurry.clear()
-        settled = asyncio.create_task(chat.host.settled(PATIENCE))
+        settled = asyncio.create_task(chat.host.pool.settled(PATIENCE))
         hurry = asyncio.create_task(self._hurry.wait())
         try:
             await asyncio.wait([settled, hurry], return_when=asyncio.FIRST_COMPLETED)
@@ -266,7 +266,7 @@ class Repl:
             line = self._next()
         if not line.text.strip():
             return
-        if self._sending and self.chat is not None:
+        if self._sending and self.chat is not None and not line.text.startswith("/"):
             self.chat.steer(line.text)
             self.frontend.sent(line.text, mark="»")
         else:

@@ -132,7 +132,7 @@ def test_a_terminal_that_goes_away_ends_everything(tmp_path: Path) -> None:
         pty.see("ready ·")
         pty.type("wait\r")
         pty.see("fast__wait(seconds=60) 0s")
-        pty.child.ptyproc.fileobj.close()
+        vars(pty.child)["ptyproc"].fileobj.close()
         end = time.monotonic() + 6
         while marked(mark):
             assert time.monotonic() < end

@@ -447,6 +447,17 @@ async def test_completion_offers_commands_prompts_their_arguments_and_resources(
         await tty.see("> see @demo:demo://about")
 
 
+async def test_ctrl_r_searches_the_history_and_ctrl_c_ends_the_search(tmp_path: Path) -> None:
+    async with chatting(ScriptedModel(["One.", "Two."]), history=tmp_path / "history") as tty:
+        await tty.ready()
+        await sent(tty, "alpha beta")
+        await tty.see("One.")
+        await tty.press("\x12", *"pha")
+        await tty.see("> alpha beta")
+        await tty.press(CTRL_C, *"gamma", ENTER)
+        await tty.see("> gamma", "Two.")
+
+
 async def test_the_history_is_private_and_keeps_no_line_that_begins_with_a_space(tmp_path: Path) -> None:
     history = tmp_path / "state" / "history"
     async with chatting(ScriptedModel(["One.", "Two."]), history=history) as tty:
