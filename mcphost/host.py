@@ -23,6 +23,7 @@ from mcphost import config as configuration
 from mcphost.agent import Agent, Conversation, OnUnknown, Reply, abandon
 from mcphost.approvals import Gate, Policy
 from mcphost.config.schema import Config, ServerConfig
+from mcphost.config.secrets import Secrets
 from mcphost.errors import Busy, ServerUnavailable, UsageError
 from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
 from mcphost.journal import Journal, MemoryJournal, Record
@@ -95,6 +96,7 @@ class Host:
         self.tools = tuple(LocalTool.from_function(tool) if callable(tool) else tool for tool in tools)
         self.policy = policy or Policy(self.config.rules, default=self.config.default)
         self._apis = apis
+        self.secrets = Secrets.of(self.config, self.environ)
         self._models: dict[str, Model] = {}
         self._model = self._at_edge(model) if model is not None else self.config.model
         self._chats: dict[str, Chat] = {}
@@ -234,6 +236,7 @@ class Host:
 
     async def _show(self, event: Event) -> None:
         """A server's event goes to every frontend once, and to every listener."""
+        event = self.secrets.redacted(event)
         frontends = {id(chat.frontend): chat.frontend for chat in self._chats.values()}
         for frontend in (frontends or {0: self.frontend}).values():
             await frontend.show(event)
@@ -276,6 +279,7 @@ class Chat:
             spill=host.spill,
             hidden=policy.hides,
             entry=host.definition,
+            secrets=host.secrets,
         )
         self.gate = self._new_gate()
         self.requests = Requests(
@@ -403,7 +407,7 @@ class Chat:
             if self._record is not None:
                 self.conversation.messages[:] = await abandon(self.host.journal, self._record)
                 self.conversation.recorded = len(self.conversation.messages)
-            self.conversation.messages += messages
+            self.conversation.messages += map(self._discreet, messages)
         self._record = None
         if edges := self.host.edges:
             limits = self.host.config.limits
@@ -442,6 +446,17 @@ class Chat:
             compose_system(self._system, self.host.servers.values()), tuple(tool.for_model() for tool in tools.values())
         )
 
+    def _discreet(self, message: Message) -> Message:
+        """What a server put into a message holds no secret; what a person typed is theirs to say."""
+        if not isinstance(message, UserMessage):
+            return message
+        typed = message.origin in ("typed", "steer")
+        content = (
+            block if typed and block["type"] == "text" else self.host.secrets.redacted(block)
+            for block in message.content
+        )
+        return replace(message, content=tuple(content))
+
     async def _tell_problems(self) -> None:
         """Say once of each tool that it is left out, or that its arguments cannot be checked."""
         for problem in self.toolbox.problems:
@@ -454,7 +469,7 @@ class Chat:
 
     async def _show(self, event: Event) -> None:
         self._seq += 1
-        stamped = replace(event, chat=self.id, turn=self.turn, seq=self._seq)
+        stamped = replace(self.host.secrets.redacted(event), chat=self.id, turn=self.turn, seq=self._seq)
         await self.frontend.show(stamped)
         for sink in (*self._sinks, *self.host.listeners):
             await sink(stamped)

@@ -16,7 +16,7 @@ import click
 from mcphost import __version__
 from mcphost.cli import loop, options, recall
 from mcphost.cli.exits import Exit, report
-from mcphost.cli.setup import Boot, boot, spawn_each, system_text, warm
+from mcphost.cli.setup import Boot, boot, keep_from_log, spawn_each, system_text, warm
 from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def chat(
         )
         if debug:
             _log_to_file(started.paths.state / "debug.log")
+            keep_from_log(started.secrets)
         if no_journal:
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
         record = recall.wanted(started, "latest" if latest else resume, model)
@@ -88,7 +89,7 @@ def chat(
             return loop.run(lambda: _plain(start, verbose))
         return loop.run(lambda: _on_screen(start, verbose, color=not no_color))
     except (McpHostError, Exit, BaseExceptionGroup) as error:
-        return report(error, debug=debug)
+        return report(error, debug=debug, secrets=started.secrets if started else None)
     finally:
         if started is not None:
             started.reaper.close()

@@ -20,6 +20,7 @@ import json
 import os
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,6 +35,9 @@ from mcphost.errors import (
     UsageError,
 )
 from mcphost.text import safe
+
+if TYPE_CHECKING:
+    from mcphost.config.secrets import Secrets
 
 DONE, ERROR, USAGE, SIGN_IN, UNAVAILABLE, TOOL_FAILED, REFUSED, LIMIT, TRANSIENT = 0, 1, 2, 3, 4, 5, 6, 7, 75
 HANGUP, INTERRUPTED, PIPE, TERMINATED = 129, 130, 141, 143
@@ -60,8 +64,9 @@ def code_of(error: McpHostError) -> int:
     return next((code for kind, code in _CODES if isinstance(error, kind)), ERROR)
 
 
-def report(error: BaseException, *, machine: bool = False, debug: bool = False) -> int:
-    """Say on stderr what went wrong, once, and return the exit code. `machine`: as one JSON line."""
+def report(error: BaseException, *, machine: bool = False, debug: bool = False, secrets: Secrets | None = None) -> int:
+    """Say on stderr what went wrong, once and without `secrets`, and return the exit code. `machine`: as JSON."""
+    redact = secrets.redact if secrets else str
     match error:
         case Exit(code=code):
             return code
@@ -75,14 +80,14 @@ def report(error: BaseException, *, machine: bool = False, debug: bool = False) 
             return _usage(error, machine)
         case McpHostError():
             if debug:
-                traceback.print_exception(error)
+                print(redact("".join(traceback.format_exception(error))), end="", file=sys.stderr)
             if machine:
-                print(json.dumps(error.envelope(), ensure_ascii=False), file=sys.stderr)
+                print(redact(json.dumps(error.envelope(), ensure_ascii=False)), file=sys.stderr)
             else:
-                print(f"mcphost: {safe(str(error))}", file=sys.stderr)
+                print(f"mcphost: {safe(redact(str(error)))}", file=sys.stderr)
             return code_of(error)
         case BaseExceptionGroup() if len(error.exceptions) == 1:
-            return report(error.exceptions[0], machine=machine, debug=debug)
+            return report(error.exceptions[0], machine=machine, debug=debug, secrets=secrets)
         case SystemExit(code=code):
             return code if isinstance(code, int) else ERROR
     raise error

@@ -12,7 +12,7 @@ import click
 
 from mcphost.cli import options
 from mcphost.cli.exits import DONE, TOOL_FAILED
-from mcphost.cli.setup import boot, log_to_stderr, terminal, wants_color, warm
+from mcphost.cli.setup import boot, keep_from_log, log_to_stderr, terminal, wants_color, warm
 from mcphost.config.schema import Config
 from mcphost.errors import UsageError
 from mcphost.text import one_line, safe
@@ -60,7 +60,7 @@ def servers(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, deb
         click.echo(table([describe(server) for server in known]) or "No servers are configured.")
         if verbose:
             for server in known:
-                click.echo(_details(server, chat.host.environ))
+                click.echo(chat.host.secrets.redact(_details(server, chat.host.environ)))
         return DONE
 
     return look(configs, only, show, debug=debug, require=False)
@@ -170,6 +170,7 @@ def look(
         log_to_stderr()
     started = boot(configs, only=only)
     try:
+        keep_from_log(started.secrets)
         from mcphost import app
         from mcphost.cli import loop
         from mcphost.frontends.formats import Output

@@ -14,7 +14,17 @@ import click
 
 from mcphost.cli import options, recall
 from mcphost.cli.exits import Exit, report
-from mcphost.cli.setup import Boot, boot, log_to_stderr, say_default_model, system_text, terminal, wants_color, warm
+from mcphost.cli.setup import (
+    Boot,
+    boot,
+    keep_from_log,
+    log_to_stderr,
+    say_default_model,
+    system_text,
+    terminal,
+    wants_color,
+    warm,
+)
 from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
@@ -155,6 +165,7 @@ def run(
             accepted=accepted,
             no_project=no_project,
         )
+        keep_from_log(started.secrets)
         if no_journal:
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
         if resume is None:
@@ -165,7 +176,7 @@ def run(
         assert record is not None
         return _run(started, record, text, wish, lock)
     except (McpHostError, BrokenPipeError, Exit) as error:
-        return report(error, machine=wish.machine, debug=debug)
+        return report(error, machine=wish.machine, debug=debug, secrets=started.secrets if started else None)
     finally:
         if started is not None:
             started.reaper.close()

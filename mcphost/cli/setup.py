@@ -10,12 +10,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcphost import config as configuration
 from mcphost.config import project
 from mcphost.config.patterns import parse_pattern
+from mcphost.config.secrets import Secrets
 from mcphost.config.schema import Config, Decision, Rule, Source
 from mcphost.errors import McpHostError, UsageError
 from mcphost.servers.process import Process, Reaper, spawn
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from mcphost.cli.project import Untrusted
     from mcphost.approvals import Lock
     from mcphost.models.base import Model
+
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ class Boot:
     environ: Mapping[str, str]
     reaper: Reaper
     processes: dict[str, Process]
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets.of(self.config, self.environ)
 
 
 def boot(
@@ -160,9 +169,22 @@ def wants_color(no_color: bool) -> bool:
 
 
 def log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format=LOG_FORMAT)
+
+
+class _Discreet(logging.Formatter):
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__(LOG_FORMAT)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._secrets.redact(super().format(record))
+
+
+def keep_from_log(secrets: Secrets) -> None:
+    """Leave `secrets` out of whatever is logged from now on."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Discreet(secrets))
 
 
 def _with_project(config: Config, configs: Sequence[Path], untrusted: Untrusted, accepted: Sequence[str]) -> Config:

@@ -32,7 +32,7 @@ async def do(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) 
             reply = await _answer(host, frontend, task, wish)
             ending = _ending(host, reply)
     except McpHostError as error:
-        frontend.finish(_failure(host, "error", error.envelope()["error"]))
+        frontend.finish(_failure(host, "error", host.secrets.redacted(error.envelope()["error"])))
         raise
     except anyio.get_cancelled_exc_class():
         frontend.finish(_failure(host, "cancelled", None))

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from mcphost.config.schema import Limits, ServerConfig
+from mcphost.config.secrets import Secrets
 from mcphost.errors import McpHostError, ServerError, ServerLost, ServerTimeout, ServerUnavailable, SignInNeeded
 from mcphost.messages import Origin, ToolCall, ToolResult, text_block
 from mcphost.servers.dial import limits_of
@@ -65,7 +66,8 @@ class Toolbox:
     """The tools of `servers` that are ready, and `local` Python functions as the server "local".
 
     `hidden(server, tool)` leaves tools out of sight. Results longer than `limits.result_tokens` are cut, and
-    saved under the directory `spill` where one is given. `entry` gives a server's canonical definition.
+    saved under the directory `spill` where one is given. `entry` gives a server's canonical definition. `secrets`
+    do not come back in a result.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Toolbox:
         spill: Path | None = None,
         hidden: Callable[[str, str], bool] = lambda server, tool: False,
         entry: Callable[[ServerConfig | None], Mapping[str, Any]] = lambda config: {},
+        secrets: Secrets = Secrets(),  # noqa: B008 - there are none in it
     ) -> None:
         self._configured = servers
         self._local = LocalServer(local)
@@ -84,6 +87,7 @@ class Toolbox:
         self._spill = spill
         self._hidden = hidden
         self._entry = entry
+        self._secrets = secrets
         self._checker = ArgumentChecker()
         self._listings: list[_Listing] = []
         self._tools: Mapping[str, Tool] = MappingProxyType({})
@@ -133,7 +137,8 @@ class Toolbox:
         try:
             outcome = await self._outcome(call, tool, pin, caller, progress)
         except (ServerError, SignInNeeded) as error:
-            outcome = CallOutcome((text_block(_what_happened(error, tool)),), is_error=True)
+            words = self._secrets.redact(_what_happened(error, tool))
+            outcome = CallOutcome((text_block(words),), is_error=True)
         origin = Origin(tool.server, tool.tool)
         return ToolResult(call.id, outcome.content, outcome.structured, outcome.is_error, origin, outcome.note)
 
@@ -153,7 +158,11 @@ class Toolbox:
             outcome = replace(outcome, note="; ".join(filter(None, [REPEATED, outcome.note])))
         # In a thread: looking through megabytes of it would stop the loop, and files may be written.
         tokens = limits_of(server.config, self._limits).result_tokens
-        return await anyio.to_thread.run_sync(capped, outcome, tokens, self._spill)
+        return await anyio.to_thread.run_sync(self._at_the_door, outcome, tokens)
+
+    def _at_the_door(self, outcome: CallOutcome, tokens: int) -> CallOutcome:
+        """Secrets first: what is cut or saved may hold none either."""
+        return capped(self._secrets.redacted(outcome), tokens, self._spill)
 
     async def _again(self, server: ToolServer, tool: Tool, pin: str, loss: ServerLost) -> ToolServer:
         """The server once it is back, for a call that may be repeated: by the word of the user, or of a server whose

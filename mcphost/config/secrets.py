@@ -1,0 +1,122 @@
+"""The secrets that a configuration holds, so that none of them comes back out.
+
+What a server was told in confidence, and then repeats, reaches neither model nor journal nor screen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+from mcphost.config.schema import Config
+from mcphost.text import one_line
+
+T = TypeVar("T")
+
+SHORTEST = 8  # characters; anything shorter would be found in ordinary text
+
+_NAMES = re.compile("KEY|TOKEN|SECRET|PASS|AUTH|CRED", re.IGNORECASE)
+_PLAIN_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent", "host", "origin"})
+
+
+class Secrets:
+    """Texts that must not be seen, each under the name that stands in its place.
+
+    A secret is also found as JSON or a URL would write it.
+    """
+
+    def __init__(self, named: Iterable[tuple[str, str]] = ()) -> None:
+        forms = {form: name for value, name in named if len(value) >= SHORTEST for form in _forms(value)}
+        self._names = dict(sorted(forms.items(), key=lambda item: -len(item[0])))
+        self._pattern = re.compile("|".join(map(re.escape, self._names))) if forms else None
+
+    @classmethod
+    def of(cls, config: Config, environ: Mapping[str, str]) -> Secrets:
+        """API keys, header values, passwords in addresses, and the values of variables that are named like secrets."""
+        return cls(_named(config, environ))
+
+    def found(self, value: Any) -> str | None:
+        """The name of a secret that stands in a JSON value; None: there is none."""
+        return next((self._name(text) for text in _texts(value) if self._name(text)), None)
+
+    def redact(self, text: str) -> str:
+        """`text` with `[secret NAME]` in place of each secret."""
+        if self._pattern is None or not any(secret in text for secret in self._names):
+            return text
+        return self._pattern.sub(lambda match: f"[secret {self._names[match[0]]}]", text)
+
+    def redacted(self, value: T) -> T:
+        """The same for every text in JSON values and dataclasses; a value without secrets comes back as it is."""
+        return value if self._pattern is None else self._walk(value)
+
+    def _name(self, text: str) -> str | None:
+        return next((name for secret, name in self._names.items() if secret in text), None)
+
+    def _walk(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, Mapping):
+            pairs = {self._walk(key): self._walk(item) for key, item in value.items()}
+            return value if _same(value, pairs) else pairs
+        if isinstance(value, (list, tuple)):
+            items = [self._walk(item) for item in value]
+            return value if all(map(_is, value, items)) else type(value)(items)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
+            changed = {name: new for name, old in fields.items() if (new := self._walk(old)) is not old}
+            return dataclasses.replace(value, **changed) if changed else value
+        return value
+
+
+def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for endpoint in config.endpoints.values():
+        yield endpoint.api_key or "", f"apiKey of {one_line(endpoint.name, 60)}"
+        yield from _headers(endpoint.headers)
+        yield from _address(endpoint.base_url)
+    for server in config.servers.values():
+        yield from _headers(server.headers)
+        yield from _address(server.url)
+        yield from ((value, name) for name, value in server.env.items() if _NAMES.search(name))
+    # A path is where a secret is, not the secret.
+    yield from ((value, name) for name, value in environ.items() if _NAMES.search(name) and not value.startswith("/"))
+
+
+def _headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Of "Bearer TOKEN" also the token alone."""
+    for name, value in headers.items():
+        if name.lower() not in _PLAIN_HEADERS:
+            yield from ((part, name) for part in (value, *value.split()))
+
+
+def _address(url: str | None) -> Iterator[tuple[str, str]]:
+    parts = urlsplit(url or "")
+    for part in (parts.username, parts.password):
+        yield unquote(part or ""), "password in an address"
+
+
+def _forms(value: str) -> set[str]:
+    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield str(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _same(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:
+    return before.keys() == after.keys() and all(after[key] is item for key, item in before.items())
+
+
+def _is(left: object, right: object) -> bool:
+    return left is right
