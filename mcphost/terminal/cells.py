@@ -24,18 +24,22 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def hang(line: str, width: int) -> str:
-    """A row of aligned columns as lines of at most `width` columns: its last column goes on below where it began."""
-    gaps = list(_GAP.finditer(line))
-    indent = gaps[-1].end() if gaps else 0
-    if get_cwidth(line) <= width or width - indent < _NARROW:
+    """`line` as lines of at most `width` columns, broken between words: the last of aligned columns goes on where it
+    began, any other text two columns in. A word that is longer than a line stays whole, for the terminal to wrap."""
+    if get_cwidth(line) <= width:
         return line
-    pieces: list[str] = []
-    for word in line[indent:].split():
-        if pieces and get_cwidth(pieces[-1]) + 1 + get_cwidth(word) <= width - indent:
-            pieces[-1] += f" {word}"
-        else:
-            pieces.append(word)
-    return line[:indent] + f"\n{' ' * indent}".join(pieces)
+    gap = max((match.end() for match in _GAP.finditer(line)), default=width)
+    start = len(line) - len(line.lstrip())
+    first, indent = (gap, gap) if width - gap >= _NARROW else (start, start + 2)
+    lines: list[str] = []
+    words: list[str] = []
+    before = line[:first]
+    for word in line[first:].split():
+        if words and get_cwidth(before + " ".join([*words, word])) > width:
+            lines.append(before + " ".join(words))
+            before, words = " " * indent, []
+        words.append(word)
+    return "\n".join([*lines, before + " ".join(words)])
 
 
 def _pieces(line: str, width: int) -> Iterator[str]:

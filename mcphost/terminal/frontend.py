@@ -99,17 +99,17 @@ class ScreenFrontend:
 
     def say(self, text: str) -> None:
         """What a command answered."""
-        width = self._width()
-        self._put("\n".join(hang(line, width) for line in safe(text).split("\n")), "output")
+        self._put(self._hung(safe(text)), "output")
 
     def warn(self, text: str) -> None:
-        self._put(f"{self._paint.yellow('!')} {safe(text)}", "notes")
+        self._put(self._paint.yellow("!") + self._hung(f"! {safe(text)}")[1:], "notes")
 
     def fail(self, text: str) -> None:
-        self._put(f"{self._paint.red('✗')} {safe(text)}", "notes")
+        self._put(self._paint.red("✗") + self._hung(f"✗ {safe(text)}")[1:], "notes")
 
     def note(self, text: str) -> None:
-        self._put(self._paint.dim(one_line(text, 1000)), "notes")
+        lines = self._hung(one_line(text, 1000)).split("\n")
+        self._put("\n".join(map(self._paint.dim, lines)), "notes")
 
     def quote(self, text: str) -> None:
         """Words that go to the model in the person's name."""
@@ -207,6 +207,10 @@ class ScreenFrontend:
     def _detail(self, text: str) -> None:
         if self._verbose:
             self.note(text)
+
+    def _hung(self, text: str) -> str:
+        width = self._width()
+        return "\n".join(hang(line, width) for line in text.split("\n"))
 
     def _put(self, text: str, group: Group) -> None:
         self._scrollback.put(text, group)
