@@ -12,6 +12,7 @@ from mcphost.config.schema import CallOrigin, Config
 from mcphost.host import Host
 from mcphost.plugins import Registry
 from mcphost.questions import Frontend
+from mcphost.servers.eras import Eras
 from mcphost.servers.process import Process
 from mcphost.servers.reaper import Reaper
 
@@ -46,6 +47,7 @@ def host(
     spill: Path | None = None,
     processes: Mapping[str, Process] | None = None,
     reaper: Reaper | None = None,
+    eras: Eras | None = None,
     journal: SqliteJournal | None = None,
 ) -> Host:
     """A Host as the command line wants it; arguments as for Host and Policy. `journal` also notes who allowed what."""
@@ -69,4 +71,5 @@ def host(
         journal=journal,
         processes=processes,
         reaper=reaper,
+        eras=eras,
     )

@@ -34,6 +34,7 @@ from mcphost.questions import Frontend, Silent
 from mcphost.requests import Requests
 from mcphost.servers import Pool, Server, ServerPool
 from mcphost.servers.definition import defined
+from mcphost.servers.eras import Eras
 from mcphost.servers.process import Process
 from mcphost.servers.reaper import Reaper
 from mcphost.text import safe
@@ -83,6 +84,7 @@ class Host:
         listeners: Sequence[Show] = (),
         processes: Mapping[str, Process] | None = None,
         reaper: Reaper | None = None,
+        eras: Eras | None = None,
         edges: Edges | None = None,
     ) -> None:
         self.edges = edges
@@ -112,6 +114,7 @@ class Host:
             show=self._show,
             processes=processes or {},
             reaper=reaper,
+            eras=eras,
         )
         self.pool: Pool = edges.pool(lambda make: build(make=make), self._show) if edges else build()
 

@@ -131,6 +131,7 @@ class Start:
     def _made(self, frontend: Frontend) -> tuple[Host, Registry]:
         from mcphost import app
         from mcphost.approvals import Remembered
+        from mcphost.servers.eras import EraFile
 
         boot = self._boot
         if boot.config.journal.enabled:
@@ -146,6 +147,7 @@ class Start:
             spill=boot.paths.state / "results",
             processes=boot.processes,
             reaper=boot.reaper,
+            eras=EraFile(boot.paths.eras),
             journal=self._journal,
         ), registry
 

@@ -174,6 +174,7 @@ def look(
         from mcphost import app
         from mcphost.cli import loop
         from mcphost.frontends.formats import Output
+        from mcphost.servers.eras import EraFile
 
         narrator = Output(sys.stdout, sys.stderr, terminal=terminal(), color=wants_color(False)).narrator()
         host = app.host(
@@ -183,6 +184,7 @@ def look(
             environ=started.environ,
             processes=started.processes,
             reaper=started.reaper,
+            eras=EraFile(started.paths.eras),
         )
         warm(None)
 

@@ -194,6 +194,7 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
     from mcphost.cli import loop
     from mcphost.cli import task as tasks
     from mcphost.frontends.formats import Output
+    from mcphost.servers.eras import EraFile
 
     registry = app.registry(started.config)
     output = Output(
@@ -217,6 +218,7 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         spill=started.paths.state / "results",
         processes=started.processes,
         reaper=started.reaper,
+        eras=EraFile(started.paths.eras),
         journal=journal,
     )
     if not wish.quiet:

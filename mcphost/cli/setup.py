@@ -43,6 +43,10 @@ class Paths:
     def answers(self) -> Path:
         return self.state / "answers.json"
 
+    @property
+    def eras(self) -> Path:
+        return self.state / "eras.json"
+
     @classmethod
     def of_user(cls) -> Paths:
         from platformdirs import user_config_path, user_state_path

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerUnavailable
+from mcphost.servers.eras import Verdict
 from mcphost.servers.wire import Tap
 
 BUSY = (429, 500, 502, 503, 504)  # HTTP statuses of a server that may do better in a moment
@@ -42,11 +43,21 @@ class Loss:
 @dataclass(frozen=True, slots=True)
 class Dial:
     """One way to try: over which transport, and with which handshake. `tries` counts those before it that were the same
-    and met a server too busy to answer."""
+    and met a server too busy to answer. `known`: as the server was met before, which saves a probe or the handshake."""
 
     transport: Literal["stdio", "http", "sse", "live"]
     mode: Literal["auto", "legacy"] = "auto"
     tries: int = 0
+    known: Verdict | None = None
+
+    def with_memory(self, known: Verdict | None) -> Dial:
+        if known is None:
+            return self
+        return Dial(known.transport, "auto" if known.discover else "legacy", known=known)
+
+    def misled(self, failure: ServerError) -> bool:
+        """Whether `failure` may be due to what was remembered."""
+        return self.known is not None and failure.detail.get("status") not in (401, 403, *BUSY)
 
     @property
     def wait(self) -> float:
@@ -68,13 +79,15 @@ class Dial:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to talk to one server. `connect`: seconds for the handshake; `probe`: of these, for the era probe;
-    `headers`: the transport mirrors `x-mcp-header` parameters; `tap` is shown every message."""
+    `known`: as it was met before; `headers`: the transport mirrors `x-mcp-header` parameters; `tap` is shown every
+    message."""
 
     server: str
     limits: Limits
     mode: Literal["auto", "legacy"] = "auto"
     connect: float = math.inf
     probe: float = math.inf
+    known: Verdict | None = None
     sampling: bool = True
     roots: Sequence[Path] = ()
     headers: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,10 +17,13 @@ import anyio.abc
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from mcphost.config.definition import digest
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
+from mcphost.servers.definition import defined
 from mcphost.servers.dial import Dial, limits_of
+from mcphost.servers.eras import Eras, Verdict
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.servers.server import Server
 from mcphost.servers.status import State
@@ -54,8 +58,8 @@ class ServerPool:
 
     `live` holds in-process servers (`MCPServer`, low-level `Server`) or SDK transports by name; `failures` the entries
     that could not be read; `processes` those already spawned, which the pool takes over. `environ` is what spawned
-    servers inherit from; `show` is told every ServerChanged and whatever the servers announce. `make` is called as
-    Server is.
+    servers inherit from; `show` is told every ServerChanged and whatever the servers announce. `eras` remembers
+    how servers were met. `make` is called as Server is.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class ServerPool:
         roots: Sequence[Path] = (),
         processes: Mapping[str, Process] = MappingProxyType({}),
         reaper: Reaper | None = None,
+        eras: Eras | None = None,
         make: Callable[..., Server] = Server,
     ) -> None:
         self._limits = limits
@@ -78,6 +83,7 @@ class ServerPool:
         self._roots = tuple(roots)
         self._processes = dict(processes)
         self._reaper = reaper
+        self._eras = eras
         self._make = make
         self._owns_reaper = reaper is None
         self._outbox: MemoryObjectSendStream[Event]
@@ -128,7 +134,16 @@ class ServerPool:
         legacy = config.protocol == "legacy" or config.transport == "sse"
         mode: Literal["auto", "legacy"] = "legacy" if legacy else "auto"
         state: State = "disabled" if config.disabled else "pending"
-        return self._server(name, config, Dial(config.transport, mode), open_link, state=state)
+        known, keep = self._memory(config)
+        dial = Dial(config.transport, mode)
+        return self._server(name, config, dial, open_link, state=state, known=known, keep=keep)
+
+    def _memory(self, config: ServerConfig) -> tuple[Verdict | None, Callable[[Verdict | None], None] | None]:
+        """How this server was met before, and what remembers how it is met now."""
+        if self._eras is None or config.protocol != "auto":
+            return None, None
+        definition = digest(defined(config, self._environ))
+        return self._eras.recall(definition), partial(self._eras.keep, definition)
 
     def _server(
         self,
@@ -139,6 +154,8 @@ class ServerPool:
         *,
         state: State = "pending",
         detail: str = "",
+        known: Verdict | None = None,
+        keep: Callable[[Verdict | None], None] | None = None,
     ) -> Server:
         return self._make(
             name,
@@ -150,6 +167,8 @@ class ServerPool:
             roots=self._roots,
             state=state,
             detail=detail,
+            known=known,
+            keep=keep,
         )
 
     def _spawned(self, config: ServerConfig) -> Callable[[Dial], Link]:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
+import anyio.to_thread
 
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerRefused, ServerUnavailable
 from mcphost.events import Event, ServerChanged
 from mcphost.servers.announcements import Announcements
 from mcphost.servers.dial import Dial, Settings, limits_of
+from mcphost.servers.eras import Verdict
 from mcphost.servers.offer import Offer
 from mcphost.servers.restarts import Restarts
 from mcphost.servers.status import State, Status, line
@@ -56,6 +58,8 @@ class Server:
         roots: Sequence[Path] = (),
         state: State = "pending",
         detail: str = "",
+        known: Verdict | None = None,
+        keep: Callable[[Verdict | None], None] | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -64,7 +68,9 @@ class Server:
         self.version: str | None = None
         self.info: str | None = None
         self.latency: float | None = None
-        self._dial = dial
+        self._configured = dial
+        self._dial = dial.with_memory(known)
+        self._keep = keep
         self._open_link = open_link
         self._limits = limits_of(config, limits)
         self._emit = emit
@@ -255,6 +261,9 @@ class Server:
         while True:
             failure = await self._serve(dial, end - anyio.current_time())
             again = None if self._ready_since is not None else dial.after(failure)
+            if self._ready_since is None and dial.misled(failure):
+                await self._note(None)
+                again, end = self._configured, anyio.current_time() + self._limits.connect
             if again is None:
                 return failure
             dial = again
@@ -276,7 +285,7 @@ class Server:
                 async with connect(link.transport, settings, self._announcements, link.why) as connection:
                     self._dial = dial
                     link.on_forgotten(connection.ended)
-                    await self._use(connection)
+                    await self._use(connection, dial.known)
             if self._commanded.is_set():
                 return ServerUnavailable(f"{self.name} was stopped", server=self.name)
             loss = await link.why()
@@ -294,6 +303,7 @@ class Server:
             server=self.name,
             limits=self._limits,
             mode=dial.mode,
+            known=dial.known,
             connect=seconds,
             probe=self._limits.probe if dial.transport == "stdio" else float("inf"),
             sampling=config is None or config.sampling != "deny",
@@ -301,7 +311,7 @@ class Server:
             headers=dial.transport == "http",
         )
 
-    async def _use(self, connection: Connection) -> None:
+    async def _use(self, connection: Connection, known: Verdict | None) -> None:
         """List, be ready, and wait for the end. Raises ServerError, in a group."""
         if self.config and self.config.protocol == "modern" and connection.era != "modern":
             text = f'{self.name} speaks only protocol {connection.version}: remove "protocol": "modern" from its entry'
@@ -316,6 +326,7 @@ class Server:
                 self._connection = connection
                 self._remember(connection)
                 tasks.start_soon(self._offer.follow, connection, self._announcements.listed)
+                tasks.start_soon(self._memorize, connection, known)
                 await _first(connection.gone, self._commanded)
             tasks.cancel_scope.cancel()
 
@@ -328,6 +339,26 @@ class Server:
         self._ready_since = anyio.current_time()
         self._renewing = False
         self._become("ready")
+
+    async def _memorize(self, connection: Connection, known: Verdict | None) -> None:
+        """Have it remembered how this server was met. One that was met from memory says first what it is by now."""
+        if known and known.discover:
+            try:
+                if await connection.discover_again():
+                    await self._offer.load(connection)
+                    self._remember(connection)
+            except ServerError:
+                await self._note(None)
+                return
+        transport = self._dial.transport
+        if transport != "live":
+            verdict = Verdict(transport, connection.version, connection.discovered)
+            if verdict != known:
+                await self._note(verdict)
+
+    async def _note(self, verdict: Verdict | None) -> None:
+        if self._keep is not None:
+            await anyio.to_thread.run_sync(self._keep, verdict)
 
     async def _connected(self) -> Connection:
         """The connection; one that only lost its session is waited for, as it will be back at once."""

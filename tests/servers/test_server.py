@@ -410,7 +410,7 @@ async def test_disabling_wins_over_a_start_that_is_under_way() -> None:
 async def test_a_server_is_restarted_by_hand_whatever_state_it_is_in() -> None:
     async with peer() as (server, _):
         first = server.pid
-        call = asyncio.create_task(server.call("fault", {"kind": "hang"}))
+        call = asyncio.create_task(server.call("fault", {"kind": "stop reading"}))
         await asyncio.sleep(0.1)
         server.restart()
         assert [server.state] == ["restarting"]

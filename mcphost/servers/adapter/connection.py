@@ -66,10 +66,12 @@ class Connection:
         self.client = self._make_client(Edge(transport, self, probe=settings.probe, rate=settings.limits.notifications, tap=settings.tap))
 
     def _make_client(self, edge: Edge) -> Client:
-        sampling = self._settings.sampling
+        sampling, known = self._settings.sampling, self._settings.known
+        prior = t.DiscoverResult.model_validate(known.discover, by_name=False) if known and known.discover else None
         return Client(
             cast(Any, edge),
-            mode=self._settings.mode,
+            mode=known.version if known and prior else self._settings.mode,
+            prior_discover=prior,
             client_info=t.Implementation(name="mcphost", version=__version__),
             sampling_callback=self._requests.sampling if sampling else None,
             sampling_capabilities=t.SamplingCapability(tools=t.SamplingToolsCapability()) if sampling else None,
@@ -99,6 +101,22 @@ class Connection:
         """The server's name and version in its own words: for display only."""
         info = self.client.server_info
         return f"{info.name} {info.version}".strip() if info else None
+
+    @property
+    def discovered(self) -> dict[str, Any] | None:
+        """What a modern server says of itself, as JSON; None in the legacy era."""
+        found = self.client.session.discover_result
+        return found.model_dump(by_alias=True, mode="json", exclude_none=True) if found else None
+
+    async def discover_again(self) -> bool:
+        """Ask a server that was met by what it said before what it says now; whether that is news. Raises as `read`."""
+        session, before = self.client.session, self.discovered
+
+        async def ask() -> None:
+            session.adopt(t.DiscoverResult.model_validate(await session.send_discover(self.version), by_name=False))
+
+        await self._request("server/discover", ask, self._brief())
+        return self.discovered != before
 
     def offers(self, kind: Kind) -> bool:
         """Whether the server declared this kind."""

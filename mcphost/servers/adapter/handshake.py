@@ -28,7 +28,11 @@ async def connect(
         ServerError: there was no handshake, or the body raised one while the connection stood.
         ProbeUnanswered: the era probe may be what silenced or killed the server.
     """
-    connection = Connection(transport, settings, listener, why)
+    try:
+        connection = Connection(transport, settings, listener, why)
+    except ValueError as error:
+        text = f"{settings.server}: what was remembered of it is no use"
+        raise ServerUnavailable(text, server=settings.server) from error
     connection.connecting.deadline = anyio.current_time() + settings.connect
     connected = False
     failure: Exception | None = None
