@@ -398,6 +398,7 @@ class _Call:
         result = await self.agent.toolbox.call(
             go.call, tool, pin=go.pin, caller=self.agent.caller, progress=self._progress
         )
+        self.agent.gate.saw(result)
         if arguments != self.call.arguments:
             edited = f"A person edited the arguments; it ran with {json.dumps(arguments, ensure_ascii=False)}."
             result = replace(result, note=f"{edited} {result.note or ''}".rstrip())

@@ -21,13 +21,13 @@ import anyio
 
 from mcphost import config as configuration
 from mcphost.agent import Agent, Conversation, OnUnknown, Reply, abandon
-from mcphost.approvals import Gate, Policy
+from mcphost.approvals import Gate, Guard, Policy
 from mcphost.config.schema import Config, ServerConfig
 from mcphost.config.secrets import Secrets
 from mcphost.errors import Busy, ServerUnavailable, UsageError
 from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
 from mcphost.journal import Journal, MemoryJournal, Record
-from mcphost.messages import Message, Usage, UserMessage, text_block
+from mcphost.messages import Message, ToolResult, Usage, UserMessage, text_block
 from mcphost.models import APIS, ModelFactory, default_model, open_model
 from mcphost.models.base import Model
 from mcphost.questions import Frontend, Silent
@@ -60,6 +60,7 @@ class Host:
         journal: keeps the durable record of every run; by default in memory only.
         system: the system text; the servers' instructions are added to it.
         edges: records this Host, or stands in for the world around it (`mcphost.recording`).
+        guard: refuse a call that would carry one server's answer to another where nobody can be asked about it.
         spill: a directory for tool results that are too large for the model; without it they are cut only.
 
     Raises:
@@ -79,6 +80,7 @@ class Host:
         journal: Journal | None = None,
         system: str = "",
         spill: Path | None = None,
+        guard: bool = False,
         environ: Mapping[str, str] | None = None,
         apis: Mapping[str, ModelFactory] = APIS,
         listeners: Sequence[Show] = (),
@@ -99,6 +101,7 @@ class Host:
         self.policy = policy or Policy(self.config.rules, default=self.config.default)
         self._apis = apis
         self.secrets = Secrets.of(self.config, self.environ)
+        self.guard = guard
         self._models: dict[str, Model] = {}
         self._model = self._at_edge(model) if model is not None else self.config.model
         self._chats: dict[str, Chat] = {}
@@ -177,6 +180,11 @@ class Host:
         if config.name not in self._definitions:
             self._definitions[config.name] = defined(config, self.environ)
         return self._definitions[config.name]
+
+    def accepts(self, server: str) -> Collection[str]:
+        """The servers whose answers may go into this one's arguments."""
+        config = self.config.servers.get(server)
+        return config.accepts if config else ()
 
     def configured_models(self) -> Mapping[str, Callable[[], Model]]:
         """The models that a server's hint may choose among, beside the chat's own."""
@@ -285,6 +293,9 @@ class Chat:
             secrets=host.secrets,
         )
         self.gate = self._new_gate()
+        for message in self.conversation.messages if self.conversation else ():
+            if isinstance(message, ToolResult):
+                self.gate.saw(message)
         self.requests = Requests(
             frontend=frontend,
             model=lambda: self.model,
@@ -468,7 +479,9 @@ class Chat:
                 await self._show(Noticed(text=problem, level="warning"))
 
     def _new_gate(self) -> Gate:
-        return Gate(self.policy, self.frontend, check=self.toolbox.check)
+        host = self.host
+        guard = Guard(accepts=host.accepts, secrets=host.secrets, strict=host.guard)
+        return Gate(self.policy, self.frontend, check=self.toolbox.check, guard=guard)
 
     async def _show(self, event: Event) -> None:
         self._seq += 1

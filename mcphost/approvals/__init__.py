@@ -1,8 +1,22 @@
 """Consent: the Policy judges, the Gate checks, a human decides."""
 
 from mcphost.approvals.gate import Gate, Go, Refuse
+from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.lock import Lock, Locked
 from mcphost.approvals.policy import Judgement, Mode, Policy
 from mcphost.approvals.remembered import Answer, Remembered
 
-__all__ = ["Answer", "Gate", "Go", "Judgement", "Lock", "Locked", "Mode", "Policy", "Refuse", "Remembered"]
+__all__ = [
+    "Answer",
+    "Flow",
+    "Gate",
+    "Go",
+    "Guard",
+    "Judgement",
+    "Lock",
+    "Locked",
+    "Mode",
+    "Policy",
+    "Refuse",
+    "Remembered",
+]

@@ -15,6 +15,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.policy import Judgement, Policy
 from mcphost.approvals.remembered import Answer
 from mcphost.errors import UsageError
@@ -53,7 +54,8 @@ class Gate:
     """The gate of one chat. An answer "for this chat" is remembered here, one for good by the policy, each for the
     definition it was given about.
 
-    `check(tool, arguments)` says what is wrong with arguments that a person edited, or None.
+    `check(tool, arguments)` says what is wrong with arguments that a person edited, or None. `guard` watches where
+    arguments come from.
     """
 
     def __init__(
@@ -62,10 +64,13 @@ class Gate:
         frontend: Frontend,
         *,
         check: Callable[[Tool, Mapping[str, Any]], str | None] = lambda tool, arguments: None,
+        guard: Guard | None = None,
     ) -> None:
         self._policy = policy
         self._frontend = frontend
         self._check = check
+        self._guard = guard or Guard()
+        self._flows: set[tuple[str, str, str]] = set()
         self._allowed: set[tuple[str, str, str, str]] = set()
         self._listed: tuple[Tool, ...] = ()
         self._waiting: list[_Waiting] = []
@@ -76,12 +81,16 @@ class Gate:
         self._listed = tuple(tools)
         self._policy.cover(self._listed)
 
+    def saw(self, result: ToolResult) -> None:
+        """Let the guard take note of what a server answered."""
+        self._guard.saw(result)
+
     async def check(self, call: ToolCall, tool: Tool) -> Go | Refuse:
         """Judge `call`, and ask the person where the policy says so: one question at a time."""
         if call.arguments is None:
             return _refused(call, tool, "its arguments are not a JSON object")
         verdict = self._without_asking(call, tool, call.arguments)
-        if isinstance(verdict, Judgement):
+        if isinstance(verdict, _Doubt):
             waiting = _Waiting(call, tool, call.arguments)
             self._waiting.append(waiting)
             try:
@@ -97,51 +106,73 @@ class Gate:
         """While this call waited its turn, the answer to another one may have settled it."""
         call, tool, arguments = waiting.call, waiting.tool, waiting.arguments
         verdict = self._without_asking(call, tool, arguments)
-        if not isinstance(verdict, Judgement):
+        if not isinstance(verdict, _Doubt):
             return verdict
         if waiting.allowed:
             return Go(call, tool.pin, "the person allowed it together with another", asked=True)
         return await self._ask(waiting, verdict)
 
-    def _without_asking(self, call: ToolCall, tool: Tool, arguments: Mapping[str, Any]) -> Go | Refuse | Judgement:
+    def _without_asking(self, call: ToolCall, tool: Tool, arguments: Mapping[str, Any]) -> Go | Refuse | _Doubt:
         judgement = self._policy.judge(tool, arguments)
         if judgement.decision == "deny":
             return _denied(call, tool, judgement)
-        if judgement.decision == "allow":
-            return Go(call, tool.pin, judgement.why, asked=False)
+        allowed = judgement.why if judgement.decision == "allow" else None
         if _key(tool) in self._allowed:
-            return Go(call, tool.pin, "the person allowed it for this chat", asked=False)
-        return judgement
+            allowed = allowed or "the person allowed it for this chat"
+        flow = self._flow(tool, arguments)
+        if allowed and flow is None:
+            return Go(call, tool.pin, allowed, asked=False)
+        return _Doubt(judgement, allowed, flow)
 
-    async def _ask(self, waiting: _Waiting, judgement: Judgement) -> Go | Refuse:
+    def _flow(self, tool: Tool, arguments: Mapping[str, Any]) -> Flow | None:
+        """Where the arguments came from, if that deserves a question of its own that was not answered yet."""
+        flow = self._guard.flow(tool, arguments)
+        if flow is None or (flow.source, tool.server, tool.tool) in self._flows:
+            return None
+        return None if self._policy.yolo and not flow.secret else flow
+
+    async def _ask(self, waiting: _Waiting, doubt: _Doubt) -> Go | Refuse:
         call, tool = waiting.call, waiting.tool
+        if doubt.allowed and self._policy.mode == "auto":
+            return self._unattended(call, tool, doubt, "auto mode asks nobody")
         alike = [other for other in self._waiting if other is not waiting and other.is_like(waiting)]
         try:
-            answer = await self._frontend.ask(self._question(waiting, judgement, alike))
+            answer = await self._frontend.ask(self._question(waiting, doubt, alike))
         except Exception as error:
             why = f"the question about it failed: {one_line(f'{type(error).__name__}: {error}')}"
-            return _unasked(call, tool, judgement, why)
+            return _unasked(call, tool, doubt.judgement, why)
         if not answer.allowed and not answer.asked:
-            return _unasked(call, tool, judgement, answer.reason or "nobody could be asked")
+            return self._unattended(call, tool, doubt, answer.reason or "nobody could be asked")
         if not answer.allowed:
             forgotten = await self._remember([Answer.about(tool, "deny")]) if answer.disable else ""
             said = f": {answer.reason}" if answer.reason else ", and never wants it to run" * answer.disable
             return _refused(call, tool, f"the person said no{said}{forgotten}", asked=True)
+        if doubt.flow:
+            self._flows.add((doubt.flow.source, tool.server, tool.tool))
         return await self._go(call, tool, answer, alike)
 
-    def _question(self, waiting: _Waiting, judgement: Judgement, alike: Sequence[_Waiting]) -> ToolApproval:
-        """What a rule asks about every time cannot be allowed for good."""
-        definition, lasting = waiting.tool.definition, list[Lasting](["once", "chat"])
-        if alike:
-            lasting.insert(1, "alike")
-        if self._policy.remembered and not (judgement.rule and judgement.rule.decision == "ask"):
-            lasting += ["always", "arguments", "server"]
+    def _unattended(self, call: ToolCall, tool: Tool, doubt: _Doubt, why: str) -> Go | Refuse:
+        """The verdict where nobody can be asked: of what is allowed, no secret leaves, and no text if the guard is
+        strict."""
+        if doubt.allowed and doubt.flow and not doubt.flow.secret and not self._guard.strict:
+            return Go(call, tool.pin, doubt.allowed, asked=False)
+        refusal = _unasked(call, tool, doubt.judgement, f"{doubt.flow.why}, and {why}" if doubt.flow else why)
+        return replace(refusal, suggestion=None) if doubt.flow else refusal
+
+    def _question(self, waiting: _Waiting, doubt: _Doubt, alike: Sequence[_Waiting]) -> ToolApproval:
+        """What a rule asks about every time cannot be allowed for good; nor can a flow."""
+        judgement, definition = doubt.judgement, waiting.tool.definition
+        lasting: list[Lasting] = ["once", "alike"] if alike else ["once"]
+        if not doubt.allowed:
+            lasting.append("chat")
+            if self._policy.remembered and not (judgement.rule and judgement.rule.decision == "ask"):
+                lasting += ["always", "arguments", "server"]
         return ToolApproval(
             call=waiting.call.id,
             server=waiting.tool.server,
             tool=waiting.tool.tool,
             arguments=waiting.arguments,
-            why=judgement.why,
+            why=doubt.why,
             title=definition.get("title"),
             description=definition.get("description", ""),
             annotations=definition.get("annotations", {}),
@@ -194,6 +225,20 @@ class Gate:
 
     def _of_server(self, tool: Tool) -> list[Tool]:
         return [one for one in self._listed if one.server == tool.server] or [tool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why a call needs an answer: nothing allows it (`allowed` None), or its arguments came from elsewhere."""
+
+    judgement: Judgement
+    allowed: str | None
+    flow: Flow | None
+
+    @property
+    def why(self) -> str:
+        parts = [None if self.allowed else self.judgement.why, self.flow.why if self.flow else None]
+        return "; ".join(filter(None, parts))
 
 
 @dataclass(eq=False, slots=True)

@@ -51,6 +51,7 @@ class Wish:
     verbose: bool
     debug: bool
     color: bool
+    guard: bool = False
     on_unknown: OnUnknown
 
     @property
@@ -71,6 +72,9 @@ class Wish:
     "plan: nothing runs, the model says what it would call; auto: rules decide, nothing is asked.  [default: ask]",
 )
 @click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
+@click.option(
+    "--guard", is_flag=True, envvar="MCPHOST_GUARD", help="Refuse to carry one server's answers to another unasked."
+)
 @click.option("--locked", is_flag=True, envvar="MCPHOST_LOCKED", help="Refuse whatever is not as in mcphost.lock.")
 @click.option(
     "--output-format",
@@ -115,6 +119,7 @@ def run(
     no_project: bool,
     mode: Mode,
     yolo: bool,
+    guard: bool,
     locked: bool,
     output_format: str,
     output: Path | None,
@@ -145,6 +150,7 @@ def run(
         verbose,
         debug,
         color=wants_color(no_color),
+        guard=guard,
         on_unknown=on_unknown or "fail",
     )
     started: Boot | None = None
@@ -214,6 +220,7 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         origin="run",
         remembered=Remembered(started.paths.answers),
         lock=lock,
+        guard=wish.guard,
         system=system,
         spill=started.paths.state / "results",
         processes=started.processes,

@@ -1,0 +1,140 @@
+"""Where a call's arguments came from."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcphost.approvals import Gate, Go, Guard, Policy, Refuse
+from mcphost.config.schema import Rule
+from mcphost.config.secrets import Secrets
+from mcphost.messages import Origin, ToolCall, ToolResult
+from mcphost.questions import Approval, ToolApproval
+from mcphost.testing import ScriptedFrontend
+from mcphost.tools import Tool
+
+TEXT = "The launch code of the rocket is 0123-4567-89ab, keep it to yourself."
+SECRETS = Secrets([("canary-token-1", "GH_TOKEN")])
+
+
+def tool(server: str = "mail", name: str = "send") -> Tool:
+    definition: Any = {"name": name, "inputSchema": {"type": "object"}}
+    return Tool(f"{server}__{name}", server, name, definition, "p")
+
+
+def result(text: str = TEXT, server: str = "files") -> ToolResult:
+    return ToolResult("1", ({"type": "text", "text": text},), origin=Origin(server, "read"))
+
+
+def call(arguments: Mapping[str, Any]) -> ToolCall:
+    return ToolCall("2", "mail__send", arguments, "")
+
+
+def guard(**options: Any) -> Guard:
+    made = Guard(secrets=SECRETS, **options)
+    made.saw(result())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flows"),
+    [
+        ({"body": TEXT}, True),
+        ({"body": "fwd: " + TEXT[20:52] + "!"}, True),
+        ({"body": TEXT[20:51] + "#"}, False),
+        ({"body": TEXT.upper().replace(" ", "\n\t ")}, True),
+        ({"deep": [{"er": [1, None, TEXT]}]}, True),
+        ({"body": "Something else that is long enough to be found, but was never said."}, False),
+        ({}, False),
+    ],
+)
+def test_text_of_another_server_is_found(arguments: dict[str, Any], flows: bool) -> None:
+    flow = guard().flow(tool(), arguments)
+    assert (flow is not None) is flows
+    if flow:
+        assert flow.source == "files"
+        assert "came from files__read" in flow.why
+
+
+def test_a_server_may_have_its_own_text_back_and_what_it_accepts() -> None:
+    assert guard().flow(tool("files"), {"a": TEXT}) is None
+    accepting = guard(accepts=lambda server: ("files",) if server == "mail" else ())
+    assert accepting.flow(tool("mail"), {"a": TEXT}) is None
+    assert accepting.flow(tool("web"), {"a": TEXT}) is not None
+
+
+@given(st.text("ab c", max_size=200), st.text("ab c", max_size=200))
+def test_every_common_stretch_of_32_characters_is_found(said: str, sent: str) -> None:
+    watching = Guard()
+    watching.saw(result(said))
+    folded, given_ = (" ".join(text.split()) for text in (said, sent))
+    common = any(given_[at : at + 32] in folded for at in range(len(given_) - 31))
+    assert (watching.flow(tool(), {"a": sent}) is not None) == common
+
+
+def test_searching_takes_linear_time() -> None:
+    watching = Guard()
+    watching.saw(result("ab" * 50_000))
+    began = time.process_time()
+    watching.flow(tool(), {"a": "ba" * 10 + "c" + ("ab" * 8 + "x") * 3_000})
+    assert time.process_time() - began < 2
+
+
+ALLOW = Rule("mail", "send", "allow")
+
+
+def person(*, allowed: bool = True) -> ScriptedFrontend:
+    return ScriptedFrontend({ToolApproval: Approval(allowed)})
+
+
+async def test_a_flow_is_asked_about_once_though_a_rule_allows_the_tool() -> None:
+    asked = person()
+    gate = Gate(Policy([ALLOW]), asked, guard=guard())
+    assert isinstance(await gate.check(call({"a": "harmless"}), tool()), Go)
+    assert not asked.questions
+    assert isinstance(await gate.check(call({"a": TEXT}), tool()), Go)
+    assert isinstance(await gate.check(call({"a": TEXT + "again"}), tool()), Go)
+    [question] = asked.questions
+    assert isinstance(question, ToolApproval)
+    assert question.why.startswith("its arguments hold text that came from files__read: ")
+    assert question.lasting == ("once",)
+    refused = await Gate(Policy([ALLOW]), person(allowed=False), guard=guard()).check(call({"a": TEXT}), tool())
+    assert isinstance(refused, Refuse)
+
+
+async def test_where_nobody_can_be_asked_only_the_strict_guard_refuses_a_flow() -> None:
+    nobody = ScriptedFrontend()
+    for policy in (Policy([ALLOW]), Policy([ALLOW], mode="auto")):
+        assert isinstance(await Gate(policy, nobody, guard=guard()).check(call({"a": TEXT}), tool()), Go)
+        strict = await Gate(policy, nobody, guard=guard(strict=True)).check(call({"a": TEXT}), tool())
+        assert isinstance(strict, Refuse)
+        assert (strict.unasked, strict.suggestion) == (True, None)
+
+
+async def test_a_secret_in_arguments_is_always_refused_where_nobody_can_be_asked() -> None:
+    for policy in (Policy([ALLOW]), Policy([ALLOW], mode="auto"), Policy(yolo=True)):
+        verdict = await Gate(policy, ScriptedFrontend(), guard=guard()).check(call({"a": "my canary-token-1"}), tool())
+        assert isinstance(verdict, Refuse)
+        assert "hold a secret: GH_TOKEN" in verdict.why
+        assert "canary" not in verdict.why
+    assert isinstance(
+        await Gate(Policy([ALLOW]), person(), guard=guard()).check(call({"a": "canary-token-1"}), tool()), Go
+    )
+
+
+async def test_a_question_that_is_asked_anyway_names_the_flow_too() -> None:
+    asked = person()
+    await Gate(Policy(), asked, guard=guard()).check(call({"a": TEXT}), tool())
+    [question] = asked.questions
+    assert isinstance(question, ToolApproval)
+    assert question.why.startswith("no rule allows it; its arguments hold text that came from")
+    assert question.lasting == ("once", "chat")
+
+
+async def test_yolo_lets_flows_pass() -> None:
+    assert isinstance(
+        await Gate(Policy(yolo=True), ScriptedFrontend(), guard=guard(strict=True)).check(call({"a": TEXT}), tool()), Go
+    )
