@@ -367,8 +367,7 @@ async def test_text_that_arrived_before_the_stream_broke_stays_in_the_conversati
 async def test_a_host_may_be_left_in_another_task_than_entered_it() -> None:
     running = Host(Config(rules=(Rule("live", "*", "allow"),)), servers={"live": MCPServer("empty")}, environ={})
     await asyncio.create_task(running.__aenter__())
-    await running.settled(10)
-    assert running.servers["live"].state == "ready"
+    assert await running.settled(10)
     await asyncio.create_task(running.__aexit__())
     assert running.servers["live"].state == "stopped"
 

@@ -11,7 +11,7 @@ from mcphost import commands
 from mcphost.commands import Leave, interpret
 from mcphost.commands.typed import prompt_arguments
 from mcphost.config.schema import Config
-from mcphost.demo.notebook import NoteStore
+from mcphost.demo.notes import NoteStore
 from mcphost.demo.server import create_server
 from mcphost.errors import ServerError, UsageError
 from mcphost.host import Chat, Host
@@ -101,7 +101,8 @@ async def test_a_prompt_becomes_messages_of_its_own_origin() -> None:
 
 async def test_a_mention_attaches_the_resource_and_other_words_stay_text() -> None:
     async with chat() as (talk, registry):
-        [message] = await interpret(talk, registry, "read @demo:demo://about, mail me@example.com and @nobody:x")
+        messages = await interpret(talk, registry, "read @demo:demo://about, mail me@example.com and @nobody:x")
+        [message] = list[object](messages)
         assert isinstance(message, UserMessage)
         text, resource = message.content
         assert text["text"].startswith("read @demo:")
