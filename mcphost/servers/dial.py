@@ -17,6 +17,7 @@ from mcphost.servers.wire import Tap
 BUSY = (429, 500, 502, 503, 504)  # HTTP statuses of a server that may do better in a moment
 MAX_TRIES = 3  # of a handshake with a server that is busy
 FIRST_WAIT = 0.5  # seconds before the second try
+LONGEST_WAIT = 60.0  # seconds that a busy server may ask for
 
 
 def limits_of(config: ServerConfig | None, limits: Limits) -> Limits:
@@ -43,11 +44,13 @@ class Loss:
 @dataclass(frozen=True, slots=True)
 class Dial:
     """One way to try: over which transport, and with which handshake. `tries` counts those before it that were the same
-    and met a server too busy to answer. `known`: as the server was met before, which saves a probe or the handshake."""
+    and met a server too busy to answer, `told` is the wait in seconds that it asked for. `known`: as the
+    server was met before, which saves a probe or the handshake."""
 
     transport: Literal["stdio", "http", "sse", "live"]
     mode: Literal["auto", "legacy"] = "auto"
     tries: int = 0
+    told: float = 0.0
     known: Verdict | None = None
 
     def with_memory(self, known: Verdict | None) -> Dial:
@@ -62,7 +65,9 @@ class Dial:
     @property
     def wait(self) -> float:
         """Seconds to wait before this try."""
-        return FIRST_WAIT * 4.0 ** (self.tries - 1) * random.uniform(0.8, 1.2) if self.tries else 0.0
+        if not self.tries:
+            return 0.0
+        return max(self.told, FIRST_WAIT * 4.0 ** (self.tries - 1) * random.uniform(0.8, 1.2))
 
     def after(self, failure: ServerError) -> Dial | None:
         """What else to try after `failure`, if anything."""
@@ -71,8 +76,9 @@ class Dial:
         status = failure.detail.get("status")
         if self.transport == "http" and status in (400, 404, 405):
             return Dial("sse", "legacy")
-        if status in BUSY and self.tries < MAX_TRIES - 1:
-            return replace(self, tries=self.tries + 1)
+        told = failure.detail.get("retry_after", 0)
+        if status in BUSY and self.tries < MAX_TRIES - 1 and told <= LONGEST_WAIT:
+            return replace(self, tries=self.tries + 1, told=told)
         return None
 
 

@@ -23,10 +23,12 @@ from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
 from mcphost.servers.definition import defined
 from mcphost.servers.dial import Dial, limits_of
+from mcphost.servers.environment import proxy_for
 from mcphost.servers.eras import Eras, Verdict
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.servers.server import Server
 from mcphost.servers.status import State
+from mcphost.text import one_line
 
 if TYPE_CHECKING:
     import ssl
@@ -193,7 +195,13 @@ class ServerPool:
         def open_link(dial: Dial) -> Link:
             from mcphost.servers.adapter.http import HttpLink
 
-            return HttpLink(config, dial, limits=limits_of(config, self._limits), tls=self._shared_tls)
+            limits, proxy = limits_of(config, self._limits), proxy_for(config.url or "", self._environ)
+            try:
+                return HttpLink(config, dial, limits=limits, tls=self._shared_tls, proxy=proxy)
+            except (ImportError, OSError, ValueError) as error:
+                text = f"{config.name} cannot be reached: {one_line(str(error))}"
+                hint = "Check the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR."
+                raise ServerUnavailable(text, hint=hint, server=config.name) from error
 
         return open_link
 

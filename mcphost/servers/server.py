@@ -266,8 +266,9 @@ class Server:
                 again, end = self._configured, anyio.current_time() + self._limits.connect
             if again is None:
                 return failure
-            dial = again
-            with anyio.move_on_after(dial.wait):
+            dial, wait = again, again.wait
+            end += wait
+            with anyio.move_on_after(wait):
                 await self._commanded.wait()
             if self._commanded.is_set():
                 return failure

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
 from mcphost.servers import Server
+from mcphost.servers.environment import proxy_for
 from tests.servers.serving import Fault, Peer, Request, events, http, result, serving
 from tests.servers.test_pool import adder, pool
 
@@ -77,7 +78,7 @@ async def test_headers_of_the_entry_go_with_every_request_and_no_cookie_comes_ba
         (http(kind="text/html", body=b"<h1>login</h1>"), ServerError, "answered with text/html"),
         (http("202 Accepted"), ServerRefused, "202 Accepted"),
         (http("403 Forbidden", b"no scope", "text/plain"), ServerUnavailable, "HTTP 403 Forbidden: no scope"),
-        (http("500 Oops", b"<h1>oops</h1>", "text/html"), ServerUnavailable, "HTTP 500 Oops$"),
+        (http("500 Oops", b"<h1>oops</h1>", "text/html"), ServerUnavailable, r"HTTP 500 Oops\n"),
         (http(body=b"{not json"), ServerError, "work"),
         (events("data: {bad"), ServerError, "work"),
         (events(), ServerLost, "may or may not have run"),
@@ -96,7 +97,7 @@ async def test_a_broken_answer_fails_its_call_and_the_next_one_works(
 
 async def test_a_rate_limit_names_the_wait() -> None:
     async with faulty(on_call(http("429 Too Many Requests", retry_after="7"))) as (server, _):
-        with pytest.raises(ServerUnavailable, match="wait 7 s") as caught:
+        with pytest.raises(ServerUnavailable, match="wait of 7 s") as caught:
             await server.call("work", {})
         assert caught.value.detail["retry_after"] == 7
         assert caught.value.detail["status"] == 429
@@ -277,3 +278,89 @@ async def test_a_server_that_ends_its_streams_at_once_is_not_stormed() -> None:
         with pytest.raises(ServerError):
             await server.call("work", {})
         assert sum(request.method == "GET" for request in peer.requests) < 20
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "proxy"),
+    [
+        ("https://example.com/mcp", {}, None),
+        ("https://example.com/mcp", {"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
+        ("https://example.com/mcp", {"https_proxy": "proxy:3128", "http_proxy": "other"}, "http://proxy:3128"),
+        ("http://example.com/mcp", {"HTTPS_PROXY": "proxy"}, None),
+        ("http://example.com/mcp", {"all_proxy": "socks5://proxy"}, "socks5://proxy"),
+        ("https://api.example.com", {"https_proxy": "p", "no_proxy": "other.org, .example.com"}, None),
+        ("https://example.com", {"https_proxy": "p", "NO_PROXY": "example.com"}, None),
+        ("https://example.com:8443", {"https_proxy": "p", "no_proxy": "example.com:8443"}, None),
+        ("https://badexample.com", {"https_proxy": "p", "no_proxy": "example.com"}, "http://p"),
+        ("https://example.com", {"https_proxy": "p", "no_proxy": "*"}, None),
+        ("http://127.0.0.1:8000/mcp", {"http_proxy": "p"}, None),
+        ("http://[::1]:8000/mcp", {"http_proxy": "p"}, None),
+        ("http://localhost/mcp", {"all_proxy": "p"}, None),
+    ],
+)
+def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], proxy: str | None) -> None:
+    assert proxy_for(url, environ) == proxy
+
+
+async def test_a_server_is_reached_through_its_proxy() -> None:
+    asked: list[bytes] = []
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).splitlines()[0])
+        writer.write(http("503 Service Unavailable"))
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
+    proxy = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    config = ServerConfig("web", url="http://server.invalid/mcp", transport="http")
+    async with pool({"web": config}, environ={"http_proxy": proxy}) as running:
+        assert await running.settled(15)
+        assert "HTTP 503" in running.servers["web"].detail
+    listening.close()
+    assert asked[0] == b"POST http://server.invalid/mcp HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"https_proxy": "nonsense://proxy"}, "nonsense"),
+        ({"SSL_CERT_FILE": "/no/such/file.pem"}, "No such file"),
+    ],
+)
+async def test_a_proxy_or_certificates_that_cannot_be_used_fail_that_server_alone(
+    environ: dict[str, str], says: str
+) -> None:
+    config = ServerConfig("web", url="https://server.invalid/mcp", transport="http")
+    async with pool({"web": config}, live={"adder": adder()}, environ=environ) as running:
+        assert await running.settled(15)
+        web = running.servers["web"]
+        assert (web.state, running.servers["adder"].state) == ("failed", "ready")
+        assert says in web.detail
+        assert web.status.hint == "Check the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR."
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [("403 Forbidden", "does not allow it"), ("429 Slow", "too many requests"), ("502 Bad Gateway", "on its side")],
+)
+async def test_statuses_come_with_advice_of_their_own(status: str, hint: str) -> None:
+    async with faulty(on_call(http(status))) as (server, _):
+        with pytest.raises(ServerUnavailable, match=status) as caught:
+            await server.call("work", {})
+        assert hint in (caught.value.hint or "")
+
+
+async def test_a_busy_server_is_asked_again_no_sooner_than_it_says() -> None:
+    busy = iter([http("429 Too Many Requests", retry_after="1")])
+    async with faulty(lambda request: next(busy, None)) as (server, peer):
+        assert server.state == "ready"
+        assert peer.requests[1].at - peer.requests[0].at >= 1
+
+
+async def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for() -> None:
+    async with Peer(lambda request: http("429 Too Many Requests", retry_after="3600")).serve() as peer:
+        async with connected(peer.url, protocol="legacy") as server:
+            assert server.state == "failed"
+            assert "a wait of 3600 s" in server.detail
+        assert len(peer.requests) == 1

@@ -88,10 +88,23 @@ def _from_local(message: str, data: dict[str, Any], server: str, what: str) -> S
             advice = f"check the headers of {server} in the configuration: it wants credentials"
             return ServerUnavailable(f"{server} needs sign-in: {message}", hint=advice, server=server, **facts)
         case "status":
-            hint = f"wait {facts['retry_after']} s, then try again" if "retry_after" in facts else None
-            return ServerUnavailable(f"{server} answered {what} with {message}", hint=hint, server=server, **facts)
+            wait = f"; it asks for a wait of {facts['retry_after']} s" if "retry_after" in facts else ""
+            text = f"{server} answered {what} with {message}{wait}"
+            return ServerUnavailable(text, hint=_advice(facts.get("status"), server), server=server, **facts)
         case _:
             return ServerError(f"{server}, asked for {what}: {message}", server=server)
+
+
+def _advice(status: object, server: str) -> str | None:
+    match status:
+        case 403:
+            return f"it knows who asks and does not allow it: check what the headers of {server} give access to"
+        case 429:
+            return "it gets too many requests: try again later"
+        case int() if status >= 500:
+            return "the fault is on its side: try again later"
+        case _:
+            return None
 
 
 def lost(server: str, what: str, reason: str, *, hint: str | None = None, **facts: Any) -> ServerLost:

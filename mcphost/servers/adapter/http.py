@@ -68,7 +68,7 @@ class Guard(httpx2.AsyncBaseTransport):
                 response = await self._inner.handle_async_request(request)
         except TimeoutError:
             return _fault(request, "cut", "no answer in time")
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol) as error:
             return _fault(request, "unreachable", f"{_origin(self._home)}: {_reason(error)}")
         except httpx2.TransportError as error:
             return _fault(request, "cut", _reason(error))
@@ -166,12 +166,16 @@ class HttpLink:
     pid = None
     stderr_tail = ""
 
-    def __init__(self, config: ServerConfig, dial: Dial, *, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self, config: ServerConfig, dial: Dial, *, limits: Limits, tls: Callable[[], ssl.SSLContext], proxy: str | None
+    ) -> None:
+        """Raises ImportError, OSError or ValueError for a proxy or certificates that cannot be used."""
         assert config.url is not None
         secure = config.url.lower().startswith("https:")
         inner = httpx2.AsyncHTTPTransport(
             verify=tls() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             trust_env=False,
+            proxy=proxy,
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30),
         )
         self._guard = Guard(inner, config.url, limit=limits.message_bytes)
@@ -209,13 +213,12 @@ class HttpLink:
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's certificates, and those of SSL_CERT_FILE. Takes some 20 ms: one is shared by all servers.
-
-    Raises OSError where that file cannot be read.
-    """
+    """The system's certificates, and those of SSL_CERT_FILE and SSL_CERT_DIR. Takes some 20 ms: one is shared by all
+    servers. Raises OSError where they cannot be read."""
     context = httpx2.create_ssl_context(trust_env=False)
-    if file := environ.get("SSL_CERT_FILE"):
-        context.load_verify_locations(file)
+    file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    if file or directory:
+        context.load_verify_locations(file or None, directory or None)
     return context
 
 
