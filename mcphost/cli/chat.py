@@ -20,6 +20,7 @@ from mcphost.cli.setup import Boot, boot, keep_from_log, spawn_each, system_text
 from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
+    from mcphost.approvals import Mode
     from mcphost.host import Host
     from mcphost.journal import Record
     from mcphost.journal.sqlite import SqliteJournal
@@ -41,7 +42,7 @@ class Voice(Protocol):
 
 @click.command()
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
-@options.apply(options.SYSTEM, options.MAX_STEPS)
+@options.apply(options.NO_PROJECT, options.MODE, options.YOLO, options.SYSTEM, options.MAX_STEPS)
 @click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the latest chat of this directory.")
 @click.option(
     "-r",
@@ -58,6 +59,9 @@ def chat(
     only: tuple[str, ...],
     allow: tuple[str, ...],
     deny: tuple[str, ...],
+    no_project: bool,
+    mode: Mode,
+    yolo: bool,
     system: str | None,
     max_steps: int | None,
     latest: bool,
@@ -76,7 +80,15 @@ def chat(
         _require_terminal()
         text = system_text(system)
         started = boot(
-            configs, only=only, allow=allow, deny=deny, max_steps=max_steps, model=model, start=False, untrusted="ask"
+            configs,
+            only=only,
+            allow=allow,
+            deny=deny,
+            max_steps=max_steps,
+            model=model,
+            start=False,
+            untrusted="ask",
+            no_project=no_project,
         )
         if debug:
             _log_to_file(started.paths.state / "debug.log")
@@ -84,7 +96,7 @@ def chat(
         if no_journal:
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
         record = recall.wanted(started, "latest" if latest else resume, model)
-        start = Start(started, text, record)
+        start = Start(started, text, record, mode, yolo)
         if os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
             return loop.run(lambda: _plain(start, verbose))
         return loop.run(lambda: _on_screen(start, verbose, color=not no_color))
@@ -98,10 +110,12 @@ def chat(
 class Start:
     """From a configuration to a Host, while the prompt is live."""
 
-    def __init__(self, started: Boot, system: str, record: Record | None) -> None:
+    def __init__(self, started: Boot, system: str, record: Record | None, mode: Mode, yolo: bool) -> None:
         self._boot = started
         self._system = system
         self.record = record
+        self.mode: Mode = mode
+        self.yolo = yolo
         self._journal: SqliteJournal | None = None
         self.registry: Registry | None = None
 
@@ -142,6 +156,8 @@ class Start:
             registry,
             frontend,
             environ=boot.environ,
+            mode=self.mode,
+            yolo=self.yolo,
             remembered=Remembered(boot.paths.answers),
             system=self._system,
             spill=boot.paths.state / "results",
@@ -160,6 +176,8 @@ class Start:
     def _comment(self, voice: Voice) -> None:
         from mcphost.models import default_model
 
+        if self.yolo:
+            voice.warn("--yolo: every call runs unasked, but for what a deny rule forbids")
         for line in self._boot.config.widening:
             voice.warn(line)
         if self._boot.config.model is None:
@@ -176,7 +194,8 @@ async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
         lambda frontend: start.host(frontend, frontend),
         output=output,
         history=start.history,
-        mode="ask",
+        mode=start.mode,
+        yolo=start.yolo,
         color=color,
         verbose=verbose,
         resume=start.record,

@@ -26,9 +26,9 @@ import click
 
 from mcphost.errors import (
     Drift,
-    NotTrusted,
     McpHostError,
     ModelBusy,
+    NotTrusted,
     ServerTimeout,
     ServerUnavailable,
     SignInNeeded,

@@ -58,6 +58,15 @@ DENY = click.option(
     metavar="PATTERN",
     help="Never run these tools: SERVER__TOOLGLOB (repeatable).",
 )
+MODE = click.option(
+    "--mode",
+    type=click.Choice(["ask", "read-only", "plan", "auto"]),
+    default="ask",
+    envvar="MCPHOST_MODE",
+    help="ask: what no rule decides is asked; read-only: only what you call read-only runs; "
+    "plan: nothing runs, the model says what it would call; auto: rules decide, nothing is asked.  [default: ask]",
+)
+YOLO = click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
 SYSTEM = click.option(
     "--system", envvar="MCPHOST_SYSTEM", metavar="TEXT|@FILE", help="The system text, or a file that holds it."
 )

@@ -63,15 +63,7 @@ class Wish:
 @click.argument("task", required=False)
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
 @options.apply(options.TRUST_PROJECT, options.NO_PROJECT)
-@click.option(
-    "--mode",
-    type=click.Choice(["ask", "read-only", "plan", "auto"]),
-    default="ask",
-    envvar="MCPHOST_MODE",
-    help="ask: what no rule decides is asked; read-only: only what you call read-only runs; "
-    "plan: nothing runs, the model says what it would call; auto: rules decide, nothing is asked.  [default: ask]",
-)
-@click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
+@options.apply(options.MODE, options.YOLO)
 @click.option(
     "--guard", is_flag=True, envvar="MCPHOST_GUARD", help="Refuse to carry one server's answers to another unasked."
 )

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 from mcphost import config as configuration
 from mcphost.config import project
 from mcphost.config.patterns import parse_pattern
-from mcphost.config.secrets import Secrets
 from mcphost.config.schema import Config, Decision, Rule, Source
+from mcphost.config.secrets import Secrets
 from mcphost.errors import McpHostError, UsageError
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.text import one_line
 
 if TYPE_CHECKING:
-    from mcphost.cli.project import Untrusted
     from mcphost.approvals import Lock
+    from mcphost.cli.project import Untrusted
     from mcphost.models.base import Model
 
 

@@ -21,6 +21,7 @@ from mcphost.terminal.screen import Screen
 from mcphost.terminal.scrollback import Scrollback, Terminal
 
 if TYPE_CHECKING:
+    from mcphost.approvals import Mode
     from mcphost.host import Host
     from mcphost.journal import Record
     from mcphost.plugins import Registry
@@ -32,7 +33,8 @@ def on_screen(
     *,
     output: Terminal,
     history: Path,
-    mode: str,
+    mode: Mode,
+    yolo: bool = False,
     color: bool,
     verbose: bool = False,
     input: Input | None = None,
@@ -60,7 +62,7 @@ def on_screen(
         paint=paint,
         verbose=verbose,
     )
-    repl = Repl(lambda: open_host(frontend), frontend=frontend, live=live, mode=mode, resume=resume)
+    repl = Repl(lambda: open_host(frontend), frontend=frontend, live=live, mode=mode, yolo=yolo, resume=resume)
     repl.screen = Screen(
         output,
         live=live,

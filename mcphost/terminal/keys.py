@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition, has_focus, is_searching
+from prompt_toolkit.filters import Condition, has_completions, has_focus, is_searching
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -36,6 +36,9 @@ class Chatter(Protocol):
     def interrupt(self) -> None:
         """Ctrl-C while busy, or on an empty line."""
 
+    def next_mode(self) -> None:
+        """Shift-Tab."""
+
     def leave(self) -> None:
         """Ctrl-D on an empty line."""
 
@@ -54,6 +57,10 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
     @keys.add(Keys.Enter, filter=here)
     def submit(event: KeyPressEvent) -> None:
         chatter.submit(taken(kept=True))
+
+    @keys.add(Keys.BackTab, filter=here & ~has_completions)
+    def next_mode(event: KeyPressEvent) -> None:
+        chatter.next_mode()
 
     @keys.add(Keys.ControlS, filter=here)
     def steer(event: KeyPressEvent) -> None:

@@ -24,11 +24,13 @@ from mcphost.text import one_line
 
 if TYPE_CHECKING:
     from mcphost.agent import Reply
+    from mcphost.approvals import Mode
     from mcphost.host import Chat, Host
     from mcphost.journal import Record
     from mcphost.plugins import Registry
     from mcphost.terminal.screen import Screen
 
+MODES: Sequence[Mode] = ("ask", "read-only", "plan", "auto")
 PATIENCE = 5.0  # seconds that a first message waits for servers
 AGAIN = 2.0  # seconds in which a second Ctrl-C leaves
 PREVIEW = 12  # lines of a prompt's text
@@ -50,13 +52,15 @@ class Repl:
         *,
         frontend: ScreenFrontend,
         live: Live,
-        mode: str,
+        mode: Mode,
+        yolo: bool = False,
         resume: Record | None = None,
     ) -> None:
         self._open_host = open_host
         self.frontend = frontend
         self._live = live
-        self._mode = mode
+        self._mode: Mode = mode
+        self._yolo = yolo
         self._resume = resume
         self.screen: Screen
         self.chat: Chat | None = None
@@ -101,6 +105,7 @@ class Repl:
         host, self.registry = await self._open_host()
         async with host:
             self.chat = host.chat(patience=0, resume=self._resume)
+            self.chat.policy.mode = self._mode
             self._open_model(self.chat)
             self.screen.app.invalidate()
             if self._resume is not None:
@@ -295,6 +300,13 @@ class Repl:
         self.stop()
         asyncio.get_running_loop().call_later(AGAIN + 0.01, self.screen.app.invalidate)
 
+    def next_mode(self) -> None:
+        """The next way to judge calls, from the next call on."""
+        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
+        if self.chat is not None:
+            self.chat.policy.mode = self._mode
+        self.screen.app.invalidate()
+
     def leave(self) -> None:
         self.screen.close()
 
@@ -302,7 +314,8 @@ class Repl:
 
     def status(self) -> str:
         """The words of the status line, the most useful first: a narrow screen cuts the end."""
-        return " · ".join(filter(None, [self._state(), self._model, self._mode, self._servers_now()]))
+        mode = f"{self._mode}, YOLO: nothing is asked" if self._yolo else self._mode
+        return " · ".join(filter(None, [self._state(), self._model, mode, self._servers_now()]))
 
     def _state(self) -> str:
         if time.monotonic() - self._interrupted_at < AGAIN:

@@ -201,6 +201,33 @@ async def test_an_early_key_is_typed_and_does_not_approve() -> None:
         await tty.see("Fine.", "> y")
 
 
+async def test_arguments_are_edited_and_shown_again_before_they_run() -> None:
+    model = ScriptedModel([call("local__add", a=1, b=2), "Fine."])
+    async with chatting(model, tools=[add]) as tty:
+        await tty.ready()
+        await sent(tty, "go")
+        await tty.choose("local wants to run add", "e")
+        await tty.see("Arguments (JSON, or NAME=VALUE)")
+        tty.type("\x15b=40" + ENTER)
+        await tty.see('"b": 40', "[y] yes, once")
+        await tty.miss("[s] yes")
+        await tty.press("y")
+        await tty.see("Fine.")
+        results = [message for message in tty.conversation if isinstance(message, ToolResult)]
+        assert results[0].content[0]["text"] == "41"
+
+
+async def test_shift_tab_goes_through_the_modes() -> None:
+    model = ScriptedModel([call("local__add", a=1, b=2), "Planned."])
+    async with chatting(model, tools=[add]) as tty:
+        await tty.ready()
+        for mode in ("read-only", "plan", "auto", "ask", "read-only", "plan"):
+            tty.type("\x1b[Z")
+            await tty.see(f" · {mode} · ")
+        await sent(tty, "go")
+        await tty.see("Planned.", "plan mode: nothing runs")
+
+
 async def test_two_approvals_come_one_after_the_other_and_each_takes_its_own_key() -> None:
     model = ScriptedModel([[call("local__add", a=1, b=2), call("local__subtract", a=3, b=4)], "Both."])
     async with chatting(model, tools=[add, subtract]) as tty:
