@@ -52,7 +52,7 @@ class Wish:
     debug: bool
     color: bool
     guard: bool = False
-    on_unknown: OnUnknown
+    on_unknown: OnUnknown = "fail"
 
     @property
     def machine(self) -> bool:
