@@ -418,6 +418,7 @@ class _Call:
                 decision="allow" if isinstance(verdict, Go) else "deny",
                 why=verdict.why,
                 asked=verdict.asked,
+                pin=tool.pin,
             )
         )
 

@@ -18,6 +18,7 @@ from mcphost.servers.reaper import Reaper
 
 if TYPE_CHECKING:
     from mcphost.journal.sqlite import SqliteJournal
+    from mcphost.recording.edges import Edges
 
 
 def registry(config: Config) -> Registry:
@@ -50,6 +51,7 @@ def host(
     reaper: Reaper | None = None,
     eras: Eras | None = None,
     journal: SqliteJournal | None = None,
+    edges: Edges | None = None,
 ) -> Host:
     """A Host as the command line wants it; arguments as for Host and Policy. `journal` also notes who allowed what."""
     return Host(
@@ -71,6 +73,7 @@ def host(
         apis=registry.apis,
         listeners=(*registry.listeners, journal.note) if journal else registry.listeners,
         journal=journal,
+        edges=edges,
         processes=processes,
         reaper=reaper,
         eras=eras,

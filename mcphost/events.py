@@ -70,7 +70,8 @@ class Replied(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CallDecided(Event):
-    """The Gate's verdict on a call: by which rule or answer (`why`), and with which arguments it may run."""
+    """The Gate's verdict on a call: by which rule or answer (`why`), with which arguments it may run, and for which
+    definition of the tool (`pin`)."""
 
     call: str
     server: str
@@ -79,6 +80,7 @@ class CallDecided(Event):
     decision: Literal["allow", "deny"]
     why: str
     asked: bool
+    pin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

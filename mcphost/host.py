@@ -417,6 +417,7 @@ class Chat:
                 self.conversation = self.conversation or self._open()
         if self.conversation is None or self._scope.cancelled_caught:
             return Reply(None, "cancelled", Usage(), 0, ())
+        self._scope = anyio.CancelScope()
         if record is None:
             if self._record is not None:
                 self.conversation.messages[:] = await abandon(self.host.journal, self._record)
@@ -438,7 +439,6 @@ class Chat:
             frontend=self.frontend,
             on_unknown=on_unknown,
         )
-        self._scope = anyio.CancelScope()
         await self._tell_problems()
         reply = await agent.run(self.id, self.conversation, self._inbox, self._scope, record=record)
         await self._tell_problems()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "chat": ("mcphost.cli.chat", "Talk with a model that may use your servers' tools (the default)."),
     "run": ("mcphost.cli.run", "Do one task and print the answer."),
+    "replay": ("mcphost.cli.replay", "Run a recorded run again, with no model and no server."),
     "tools": ("mcphost.cli.look", "List the tools that a model would be offered."),
     "servers": ("mcphost.cli.look", "List the servers and how they are."),
     "resources": ("mcphost.cli.look", "List resources, or read one."),
@@ -24,6 +25,8 @@ COMMANDS = {
     "trust": ("mcphost.cli.project", "Look at this directory's own servers, and trust them or not."),
     "lock": ("mcphost.cli.lock", "Write down what the servers offer now, for `run --locked`."),
     "policy": ("mcphost.cli.policy", "Explain and test the rules that decide which calls run."),
+    "chats": ("mcphost.cli.chats", "List, search, show and export what was recorded; rename, fork, archive, delete."),
+    "audit": ("mcphost.cli.audit", "Say who allowed which call, by which rule or answer, and what became of it."),
     "demo-server": ("mcphost.cli.demo", "Be the bundled demo MCP server, on stdio."),
 }
 

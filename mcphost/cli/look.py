@@ -165,7 +165,10 @@ def look(
     debug: bool,
     require: bool = True,
 ) -> int:
-    """Start the servers, wait for them, let `show` look. `require` False: failed servers are something to look at."""
+    """Start the servers, wait for them, let `show` look: at what they say now, not at what is remembered of them.
+
+    `require` False: failed servers are something to look at.
+    """
     if debug:
         log_to_stderr()
     started = boot(configs, only=only)
@@ -174,7 +177,6 @@ def look(
         from mcphost import app
         from mcphost.cli import loop
         from mcphost.frontends.formats import Output
-        from mcphost.servers.eras import EraFile
 
         narrator = Output(sys.stdout, sys.stderr, terminal=terminal(), color=wants_color(False)).narrator()
         host = app.host(
@@ -184,7 +186,6 @@ def look(
             environ=started.environ,
             processes=started.processes,
             reaper=started.reaper,
-            eras=EraFile(started.paths.eras),
         )
         warm(None)
 

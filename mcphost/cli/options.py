@@ -70,6 +70,23 @@ YOLO = click.option("--yolo", is_flag=True, help="Run every call unasked, but fo
 SYSTEM = click.option(
     "--system", envvar="MCPHOST_SYSTEM", metavar="TEXT|@FILE", help="The system text, or a file that holds it."
 )
+OUTPUT_FORMAT = click.option(
+    "--output-format",
+    metavar="text|json|stream-json",
+    default="text",
+    envvar="MCPHOST_OUTPUT_FORMAT",
+    help="The answer, one JSON document, or a JSON line for everything that happens.  [default: text]",
+)
+JSON_FORMAT = click.option("--json", "output_format", flag_value="json", help="Same as --output-format json.")
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="MCPHOST_OUTPUT",
+    metavar="FILE",
+    help="Write the answer to FILE as well.",
+)
+QUIET = click.option("-q", "--quiet", is_flag=True, envvar="MCPHOST_QUIET", help="Only warnings on stderr.")
 MAX_STEPS = click.option(
     "--max-steps",
     type=click.IntRange(min=1),

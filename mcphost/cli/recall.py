@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -49,8 +49,8 @@ def here() -> Path | None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Claims]]:
-    """The journal at `path` in a transaction, which leaving the block commits.
+def opened(path: Path, *, compact: bool = False) -> Iterator[tuple[sqlite3.Connection, Claims]]:
+    """The journal at `path` in a transaction, which leaving the block commits; `compact` then makes the file smaller.
 
     Raises:
         UsageError: nothing was recorded yet.
@@ -61,13 +61,24 @@ def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Claims]]:
 
     if not path.exists():
         raise UsageError(f"nothing is recorded yet: there is no {path}")
-    try:
-        with closing(Claims(path.with_name(path.name + ".lock"))) as claims, closing(file.connect(path)) as db:
+    with ExitStack() as stack:
+        try:
+            claims = stack.enter_context(closing(Claims(path.with_name(path.name + ".lock"))))
+            db = stack.enter_context(closing(file.connect(path)))
             db.execute("BEGIN IMMEDIATE")
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from error
+        try:
             yield db, claims
             db.execute("COMMIT")
-    except (OSError, sqlite3.Error) as error:
-        raise JournalError(f"the journal {path} cannot be used: {error}") from error
+            if compact:
+                file.compact(db)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> JournalError:
+    return JournalError(f"the journal {path} cannot be used: {error}")
 
 
 def recorded(path: Path, handle: str) -> Record:
@@ -113,6 +124,21 @@ def pick(path: Path) -> str:
         click.echo(f"{number:3}  {when(chat.updated)}  {one_line(chat.title, 80)}")
     number = click.prompt("Which one", type=click.IntRange(1, len(found)), default=1)
     return found[number - 1].id
+
+
+def write(text: str, path: Path | None) -> None:
+    """To the file at `path`, or to stdout.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if path is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def when(moment: datetime) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mcphost.approvals import Lock, Mode
     from mcphost.frontends.formats import Format
     from mcphost.journal import Record
+    from mcphost.recording import Recorder
 
 FIRST_BYTE_SECONDS = 3.0
 
@@ -53,6 +54,7 @@ class Wish:
     color: bool
     guard: bool = False
     on_unknown: OnUnknown = "fail"
+    record: Path | None = None
 
     @property
     def machine(self) -> bool:
@@ -68,21 +70,12 @@ class Wish:
     "--guard", is_flag=True, envvar="MCPHOST_GUARD", help="Refuse to carry one server's answers to another unasked."
 )
 @click.option("--locked", is_flag=True, envvar="MCPHOST_LOCKED", help="Refuse whatever is not as in mcphost.lock.")
+@options.apply(options.OUTPUT_FORMAT, options.JSON_FORMAT, options.OUTPUT)
 @click.option(
-    "--output-format",
-    metavar="text|json|stream-json",
-    default="text",
-    envvar="MCPHOST_OUTPUT_FORMAT",
-    help="The answer, one JSON document, or a JSON line for everything that happens.  [default: text]",
-)
-@click.option("--json", "output_format", flag_value="json", help="Same as --output-format json.")
-@click.option(
-    "-o",
-    "--output",
+    "--record",
     type=click.Path(path_type=Path, dir_okay=False),
-    envvar="MCPHOST_OUTPUT",
     metavar="FILE",
-    help="Write the answer to FILE as well.",
+    help="Write what the model and the servers say to FILE, without secrets, for `mcphost replay`.",
 )
 @options.apply(options.SYSTEM, options.MAX_STEPS)
 @click.option(
@@ -98,8 +91,7 @@ class Wish:
     help="Go on with a run that was interrupted, instead of a TASK; latest: the last one of this directory.",
 )
 @options.apply(options.ON_UNKNOWN, options.NO_JOURNAL)
-@click.option("-q", "--quiet", is_flag=True, envvar="MCPHOST_QUIET", help="Only warnings on stderr.")
-@options.apply(options.VERBOSE, options.DEBUG, options.NO_COLOR)
+@options.apply(options.QUIET, options.VERBOSE, options.DEBUG, options.NO_COLOR)
 def run(
     task: str | None,
     configs: tuple[Path, ...],
@@ -115,6 +107,7 @@ def run(
     locked: bool,
     output_format: str,
     output: Path | None,
+    record: Path | None,
     system: str | None,
     max_steps: int | None,
     timeout: float | None,
@@ -144,6 +137,7 @@ def run(
         color=wants_color(no_color),
         guard=guard,
         on_unknown=on_unknown or "fail",
+        record=record,
     )
     started: Boot | None = None
     try:
@@ -170,9 +164,11 @@ def run(
             return _run(started, _whole_task(task), text, wish, lock)
         if task is not None:
             raise UsageError("--resume goes on with the task it had", hint="Leave TASK out.")
-        record = recall.wanted(started, resume, model)
-        assert record is not None
-        return _run(started, record, text, wish, lock)
+        if record is not None:
+            raise UsageError("--record is about a whole run, and --resume about the rest of one", hint="Leave one out.")
+        interrupted = recall.wanted(started, resume, model)
+        assert interrupted is not None
+        return _run(started, interrupted, text, wish, lock)
     except (McpHostError, BrokenPipeError, Exit) as error:
         return report(error, machine=wish.machine, debug=debug, secrets=started.secrets if started else None)
     finally:
@@ -198,7 +194,8 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
     output = Output(
         sys.stdout, sys.stderr, terminal=terminal(), quiet=wish.quiet, verbose=wish.verbose, color=wish.color
     )
-    frontend = _format(registry.formats, wish.output_format)(output)
+    frontend = chosen_format(registry.formats, wish.output_format)(output)
+    recorder = _recorder(wish.record, started) if wish.record else None
     journal = None
     if started.config.journal.enabled:
         journal = recall.open_journal(started.config, started.paths, frontend.show)
@@ -217,8 +214,9 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         spill=started.paths.state / "results",
         processes=started.processes,
         reaper=started.reaper,
-        eras=EraFile(started.paths.eras),
+        eras=None if lock else EraFile(started.paths.eras),  # a lock is about what servers say now
         journal=journal,
+        edges=recorder,
     )
     if not wish.quiet:
         say_default_model(started)
@@ -227,8 +225,19 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         return loop.run(lambda: tasks.do(host, frontend, task, wish))
     finally:
         registry.close()
+        if recorder is not None:
+            recorder.close()
+            if recorder.problem:
+                print(f"mcphost: the recording is incomplete: {recorder.problem}", file=sys.stderr)
         if journal is not None:
             journal.close()
+
+
+def _recorder(file: Path, started: Boot) -> Recorder:
+    from mcphost.config.secrets import Secrets
+    from mcphost.recording import Recorder
+
+    return Recorder(file, redact=Secrets.of(started.config, started.environ).redact)
 
 
 def _whole_task(task: str | None) -> str:
@@ -260,7 +269,7 @@ def _speaks(stdin: int) -> bool:
     return bool(readable)
 
 
-def _format(formats: Mapping[str, Format], name: str) -> Format:
+def chosen_format(formats: Mapping[str, Format], name: str) -> Format:
     """The format of this name: plug-ins add their own, so that only now all of them are known."""
     if name not in formats:
         raise UsageError(f"there is no output format {name!r}", hint=f"There are {', '.join(formats)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from mcphost.errors import McpHostError, ServerUnavailable, UsageError
 from mcphost.frontends import Denied, Ending, Opening, RunFrontend, ServerRow
 from mcphost.host import Host
 from mcphost.journal import Record
+from mcphost.messages import Message
 
 if TYPE_CHECKING:
     from mcphost.cli.run import Wish
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 SERVERS_SECONDS = 30.0
 
 
-async def do(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) -> int:
+async def do(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | Record, wish: Wish) -> int:
     """Enter `host`, do the task or go on with the recorded one, tell `frontend` how it ended; returns the exit code."""
     try:
         async with host:
@@ -43,7 +44,7 @@ async def do(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) 
     return _code(reply)
 
 
-async def _answer(host: Host, frontend: RunFrontend, task: str | Record, wish: Wish) -> Reply:
+async def _answer(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | Record, wish: Wish) -> Reply:
     began = time.monotonic()
     limit = math.inf if wish.timeout is None else wish.timeout
     chat = host.chat(frontend=frontend, patience=0, resume=task if isinstance(task, Record) else None)

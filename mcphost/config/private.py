@@ -24,7 +24,7 @@ def read(path: Path) -> bytes | None:
     """
     try:
         file, status = opened(path, os.O_NOFOLLOW)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         why = "it is a symbolic link" if path.is_symlink() else error.strerror

@@ -108,6 +108,13 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def compact(db: sqlite3.Connection) -> None:
+    """Give back the space of what was deleted, and leave nothing of it in the log or the search index."""
+    db.execute("INSERT INTO words (words) VALUES ('optimize')")
+    db.execute("PRAGMA incremental_vacuum").fetchall()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
 def corrupt(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mcphost import __version__, events
 from mcphost.approvals import Policy
@@ -71,7 +71,7 @@ class Recorder:
         began = time.monotonic()
         self.path = path
         self.problem: str | None = None
-        self._file = os.fdopen(descriptor, "w", encoding="ascii")
+        self._file: TextIO | None = os.fdopen(descriptor, "w", encoding="ascii")
         self._redact = redact
         self._stamp = stamp or (lambda line: round(time.monotonic() - began, 4))
         self._ids = itertools.count(1)
@@ -86,8 +86,9 @@ class Recorder:
         """Finish the file. Nothing is recorded afterwards."""
         if self._early:
             self._header({})
-        self._file.close()
-        self.problem = self.problem or "it was closed"
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     # -- what a Host hands over ----------------------------------------------------------------------------------------
 
@@ -100,6 +101,8 @@ class Recorder:
                     "model": {"name": model.name, **info},
                     "system": system,
                     "limits": dataclasses.asdict(limits),
+                    "mode": policy.mode,
+                    "yolo": policy.yolo,
                     "remembers": policy.remembered is not None,
                     "servers": [self._describe(server) for server in self._servers],
                     "hidden": [
@@ -190,12 +193,13 @@ class Recorder:
     def _put(self, text: str) -> None:
         if self._early is not None:
             self._early.append(text)
-        elif self.problem is None:
+        elif self._file is not None:
             try:
                 self._file.write(text + "\n")
                 self._file.flush()
             except OSError as error:
                 self.problem = f"{self.path} cannot be written: {error.strerror}"
+                self._file = None
 
     def _describe(self, server: Server) -> Mapping[str, Any]:
         """The server as it is listed now."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from mcphost.approvals import Policy
+from mcphost.approvals import Mode, Policy
 from mcphost.config.schema import Config, Limits
 from mcphost.errors import UsageError
 from mcphost.events import Event, Show
@@ -54,6 +54,8 @@ class Replay:
         self._tap = tap
         self._tape = Tape(recording.lines, ordered=model is None, passing=self._pass)
         self.system: str = header["system"]
+        self.mode: Mode = header["mode"]
+        self.yolo: bool = header["yolo"]
         self.recorded: Model = LiveModel(self._tape, model) if model else ReplayedModel(self._tape, header["model"])
         self._policy = ReplayedPolicy(self._tape, header, recording.lines)
         self._frontends: dict[int, ReplayedFrontend] = {}
@@ -97,6 +99,10 @@ class Replay:
         """When this happened in the recorded run: the `stamp` of a Recorder that records the replay."""
         times = self._times[_untimed(line)]
         return times.popleft() if times else 0.0
+
+    def check(self) -> None:
+        """Raises the Divergence that there was, whatever became of it on its way."""
+        self._tape.check()
 
     def finish(self) -> None:
         """Raises Divergence where anything differed, or the recording goes on."""

@@ -97,7 +97,8 @@ async def kill_once(folder: Path, seed: int) -> Outcome:
     if ran.code == 2 and "nothing" in ran.err:
         assert (before, acted) == ([], []), "it acted before anything was recorded"
         return Outcome("before its first record", 0, 0, 0, 0)
-    assert (ran.code, ran.json["result"]) == (0, "done"), f"{ran.out} {ran.err}"
+    assert ran.code == 0, f"exit {ran.code}: {ran.err}"
+    assert ran.json["result"] == "done", ran.out
     phase = "after its end" if process.returncode == 0 else f"in step {max(before, default=0) + 1}"
     return judged(phase, told(folder / "state" / "mcphost" / "journal.db"), Counter(lines(marks)), model.steps)
 

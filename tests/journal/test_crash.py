@@ -80,8 +80,8 @@ def statements(tmp_path: Path, numbers: Iterable[int]) -> None:
         if not wrote.killed:
             break  # that was the last statement
         counts.append(check(path, wrote))
-    assert counts == sorted(counts)
     assert len(counts) > 3
+    assert counts[-1] > counts[0] == 0
 
 
 def test_killed_at_a_statement(tmp_path: Path) -> None:
