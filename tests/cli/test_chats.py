@@ -84,9 +84,11 @@ async def test_nothing_is_recorded_where_that_is_not_wanted(tmp_path: Path, env:
     assert not (tmp_path / "state" / "mcphost" / "journal.db").exists()
 
 
-async def test_a_home_that_cannot_be_written_costs_the_record_and_not_the_answer(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+async def test_a_journal_that_cannot_be_written_costs_the_record_and_not_the_answer(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    (tmp_path / "state" / "mcphost" / "journal.db").mkdir(parents=True)
     arguments = ("run", "-C", config(tmp_path), "-m", script(tmp_path, "ok"), "hi")
-    ran = await mcphost(*arguments, env={"XDG_STATE_HOME": str(tmp_path / "file")}, cwd=tmp_path)
+    ran = await mcphost(*arguments, env=env, cwd=tmp_path)
     assert (ran.code, ran.out) == (0, "ok\n")
     assert ran.err.count("nothing is recorded") == 1

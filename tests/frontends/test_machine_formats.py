@@ -185,6 +185,7 @@ async def test_stream_json_is_a_line_for_each_thing_that_happens() -> None:
         "decision": "allow",
         "why": "y",
         "asked": True,
+        "pin": "",
     }
     assert by_type["tool_result"] == {
         "type": "tool_result",

@@ -94,6 +94,7 @@ async def kill_once(folder: Path, seed: int) -> Outcome:
         await ending
         before, acted = list(model.steps), lines(marks)
         ran = await mcphost("run", *arguments, "--resume", "latest", "--json", env=env, cwd=folder)
+    assert process.returncode in (0, -9), f"it ended by itself, exit {process.returncode}"
     if ran.code == 2 and "nothing" in ran.err:
         assert (before, acted) == ([], []), "it acted before anything was recorded"
         return Outcome("before its first record", 0, 0, 0, 0)
