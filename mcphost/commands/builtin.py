@@ -35,7 +35,12 @@ def register(registry: Registry) -> None:
         Command("servers", "the servers and how they are; start or stop one, or see what it said", servers, USAGE),
         Command("model", "show the model, or switch to another", model, "[PROVIDER/NAME]"),
         Command("prompts", "the servers' prompts", prompts, "[SERVER]"),
-        Command("resources", "the servers' resources and templates", resources, "[SERVER]"),
+        Command(
+            "resources",
+            "the servers' resources and templates; be told when one changes",
+            resources,
+            "[SERVER | subscribe|unsubscribe SERVER:URI]",
+        ),
         Command("permissions", "what runs unasked and what never, or take an answer back", permissions, "[revoke ID]"),
         Command("clear", "forget this conversation", clear),
         Command("quit", "leave", leave),
@@ -75,6 +80,9 @@ async def prompts(chat: Chat, line: str) -> str:
 
 
 async def resources(chat: Chat, line: str) -> str:
+    verb, _, what = line.partition(" ")
+    if verb in ("subscribe", "unsubscribe") and what:
+        return await _subscribe(chat, what, on=verb == "subscribe")
     rows = []
     for server in _ready(chat, line):
         for resource in server.resources:
@@ -84,6 +92,17 @@ async def resources(chat: Chat, line: str) -> str:
             what = template.get("description") or template.get("title") or template["name"]
             rows.append((one_line(f"@{server.name}:{template['uriTemplate']}"), one_line(what, 100)))
     return table(rows) or _none("resources", line)
+
+
+async def _subscribe(chat: Chat, what: str, *, on: bool) -> str:
+    name, _, uri = what.partition(":")
+    if not uri or name not in chat.host.servers:
+        raise UsageError(f"{one_line(what)!r} names no server's resource", hint="Write SERVER:URI.")
+    if on:
+        await chat.host.servers[name].subscribe(uri)
+        return f"You are told when {name} changes {one_line(uri)}."
+    chat.host.servers[name].unsubscribe(uri)
+    return f"You are no longer told when {name} changes {one_line(uri)}."
 
 
 async def clear(chat: Chat, line: str) -> str:

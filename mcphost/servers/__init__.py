@@ -26,4 +26,4 @@ def __getattr__(name: str) -> Any:
 
 def warm() -> None:
     """Import everything that connecting needs, in one fixed order: about a second, for the one importer thread."""
-    from mcphost.servers.adapter import handshake, http, links  # noqa: F401
+    from mcphost.servers.adapter import changes, handshake, http, links  # noqa: F401

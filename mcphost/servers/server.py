@@ -7,6 +7,7 @@ what a person wants of it wins over whatever the owner was about to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,13 +16,14 @@ import anyio.to_thread
 
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerRefused, ServerUnavailable
-from mcphost.events import Event, ServerChanged
+from mcphost.events import Event, Noticed, ServerChanged
 from mcphost.servers.announcements import Announcements
 from mcphost.servers.dial import Dial, Settings, limits_of
 from mcphost.servers.eras import Verdict
 from mcphost.servers.offer import Offer
 from mcphost.servers.restarts import Restarts
 from mcphost.servers.status import State, Status, line
+from mcphost.servers.subscriptions import Subscriptions
 from mcphost.servers.wire import (
     Caller,
     CallOutcome,
@@ -77,6 +79,7 @@ class Server:
         self._roots = roots
         self._offer = Offer()
         self._announcements = Announcements(name, self._offer, emit, self._end)
+        self._subscriptions = Subscriptions(self._unwatched)
         self._link: Link | None = None
         self._connection: Connection | None = None
         self._ready_since: float | None = None
@@ -184,6 +187,16 @@ class Server:
         `context` holds the arguments already given. Raises as `call`.
         """
         return await (await self._connected()).complete(ref, argument, value, context or {})
+
+    async def subscribe(self, uri: str) -> None:
+        """Have ResourceUpdated shown whenever it says that this resource changed, also after a restart. Raises as
+        `call`; ServerRefused where it does not announce such changes."""
+        await self._connected()
+        await self._subscriptions.add(uri)
+
+    def unsubscribe(self, uri: str) -> None:
+        """Take `subscribe` back; without one nothing happens."""
+        self._subscriptions.remove(uri)
 
     # What a person wants of it.
 
@@ -317,9 +330,12 @@ class Server:
         if self.config and self.config.protocol == "modern" and connection.era != "modern":
             text = f'{self.name} speaks only protocol {connection.version}: remove "protocol": "modern" from its entry'
             raise ServerUnavailable(text, server=self.name)
+        from mcphost.servers.adapter import changes
+
         opened = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(connection.follow, opened)
+            tasks.start_soon(changes.follow, connection, opened)
+            tasks.start_soon(self._subscriptions.follow, partial(changes.watch, connection))
             with anyio.move_on_after(LISTEN):
                 await opened.wait()
             await self._offer.load(connection)
@@ -356,6 +372,9 @@ class Server:
             verdict = Verdict(transport, connection.version, connection.discovered)
             if verdict != known:
                 await self._note(verdict)
+
+    def _unwatched(self, uri: str, error: ServerError) -> None:
+        self._emit(Noticed(text=f"changes of {one_line(uri)} are announced no more: {line(error)}", level="warning"))
 
     async def _note(self, verdict: Verdict | None) -> None:
         if self._keep is not None:

@@ -13,8 +13,6 @@ import anyio
 import mcp_types as t
 from mcp import Client
 from mcp.client import advertise
-from mcp.client.subscriptions import SubscriptionLost
-from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcphost import __version__
@@ -29,8 +27,6 @@ from mcphost.servers.clock import Clock, ProgressReports
 from mcphost.servers.dial import Loss, Settings
 from mcphost.servers.wire import Caller, CallOutcome, Progress, PromptMessage, ResourceContents
 from mcphost.text import one_line
-
-RELISTEN_MAX = 60.0  # seconds between two tries to open a dropped change stream, at most
 
 R = TypeVar("R")
 
@@ -63,7 +59,9 @@ class Connection:
         self._outputs: dict[str, OutputSchema] = {}
         self._as_tasks: set[str] = set()
         self.connecting = anyio.CancelScope()
-        self.client = self._make_client(Edge(transport, self, probe=settings.probe, rate=settings.limits.notifications, tap=settings.tap))
+        self.client = self._make_client(
+            Edge(transport, self, probe=settings.probe, rate=settings.limits.notifications, tap=settings.tap)
+        )
 
     def _make_client(self, edge: Edge) -> Client:
         sampling, known = self._settings.sampling, self._settings.known
@@ -81,6 +79,11 @@ class Connection:
             extensions=[advertise(tasks.EXTENSION)],
             cache=None,
         )
+
+    @property
+    def server(self) -> str:
+        """Its name in the configuration."""
+        return self._settings.server
 
     # What the handshake told.
 
@@ -228,42 +231,22 @@ class Connection:
         )
         return tuple(result.completion.values)
 
-    async def follow(self, opened: anyio.Event) -> None:
-        """Keep a modern server's change stream open; `opened` is set once it is, or never will be.
+    async def subscribe(self, uri: str) -> None:
+        """Ask a legacy server to announce changes of a resource. Raises as `read`."""
+        await self._send(t.SubscribeRequest(params=t.SubscribeRequestParams(uri=uri)), uri)
 
-        Nothing is replayed: after each reopening everything counts as changed.
-        """
-        kinds = self._followed()
-        if self.era == "legacy" or not kinds:
-            opened.set()
-            return
-        delay = 1.0
-        while not self.gone.is_set():
-            try:
-                wanted: dict[str, Any] = {f"{kind}_list_changed": True for kind in kinds}
-                async with self.client.listen(**wanted) as stream:
-                    if opened.is_set():
-                        for kind in kinds:
-                            self._listener.changed(kind)
-                    opened.set()
-                    async for _ in stream:
-                        delay = 1.0
-            except (SubscriptionLost, MCPError):
-                if not opened.is_set():
-                    opened.set()  # refused: this server has no change stream
-                    return
-            await anyio.sleep(delay)
-            delay = min(delay * 2, RELISTEN_MAX)
+    async def unsubscribe(self, uri: str) -> None:
+        """Take that back. Raises as `read`."""
+        await self._send(t.UnsubscribeRequest(params=t.UnsubscribeRequestParams(uri=uri)), uri)
+
+    async def _send(self, request: t.SubscribeRequest | t.UnsubscribeRequest, uri: str) -> None:
+        send = partial(self.client.session.send_request, request, t.EmptyResult)
+        await self._request(f"{request.method} of {one_line(uri)}", send, self._brief())
 
     def _brief(self) -> Clock:
         """The clock of every request that is no tool call."""
         limit, setting = self._settings.limits.listing, "listTimeoutSeconds"
         return Clock(limit, limit, settings=(setting, setting))
-
-    def _followed(self) -> list[Kind]:
-        found = self.client.server_capabilities
-        declared: dict[Kind, Any] = {"tools": found.tools, "prompts": found.prompts, "resources": found.resources}
-        return [kind for kind, capability in declared.items() if capability and capability.list_changed]
 
     async def _outcome(self, tool: str, result: Mapping[str, Any]) -> CallOutcome:
         is_error = result.get("isError") is True

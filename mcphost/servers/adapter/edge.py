@@ -88,7 +88,13 @@ class Edge:
     `tap` is shown what comes and goes on the transport."""
 
     def __init__(
-        self, transport: Transport, observer: Observer, *, probe: float = math.inf, rate: int = RATE, tap: Tap | None = None
+        self,
+        transport: Transport,
+        observer: Observer,
+        *,
+        probe: float = math.inf,
+        rate: int = RATE,
+        tap: Tap | None = None,
     ) -> None:
         self._transport = transport
         self._observer = observer
