@@ -23,6 +23,8 @@ from typing import IO
 
 HERE = Path(__file__).parent
 SERVER = str(HERE / "peers" / "fast_server.py")
+SERVERS = str(HERE / "servers.py")
+FIFTY = 50
 SLOW = 0.7  # seconds until a server answers that has much to import
 STEPS = 20
 CALLS, WAIT = 8, 0.3  # calls of one step, seconds of each
@@ -67,7 +69,8 @@ class Bench:
         self.runs = runs
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
 
-    def ours(self, model: str, *, servers: int = 1, delay: float = 0.0) -> list[str]:
+    def config(self, servers: int, delay: float) -> str:
+        """A file with this many servers, each of which needs `delay` seconds."""
         config = self.home / f"{servers}-{delay}.json"
         fast = {"command": sys.executable, "args": [SERVER, "--delay", str(delay)]}
         endpoint = {"api": "openai-chat", "baseUrl": self.url, "apiKey": "none"}
@@ -76,8 +79,12 @@ class Bench:
             "mcphost": {"models": {"bench": endpoint}},
         }
         config.write_text(json.dumps(document))
+        return str(config)
+
+    def ours(self, model: str, *, servers: int = 1, delay: float = 0.0) -> list[str]:
+        config = self.config(servers, delay)
         allowed = [word for n in range(servers) for word in ("--allow", f"fast{n}__*")]
-        return [mcphost(), "run", "-C", str(config), "-m", f"bench/{model}", *allowed, "go"]
+        return [mcphost(), "run", "-C", config, "-m", f"bench/{model}", *allowed, "go"]
 
     def floor(self, model: str, *, servers: int = 1, delay: float = 0.0) -> list[str]:
         options = ["--url", self.url, "--model", model, "--servers", str(servers), "--delay", str(delay)]
@@ -137,6 +144,32 @@ def five(bench: Bench) -> Iterator[Row]:
     yield ratio(f"5 servers of {SLOW} s at once", ours, floor, 1.1)
 
 
+def fifty(bench: Bench) -> Iterator[Row]:
+    for delay, target in ((0.0, 2.0), (SLOW, 1.1)):
+        listing = [mcphost(), "tools", "-C", bench.config(FIFTY, delay)]
+        by_hand = [sys.executable, SERVERS, "floor", str(FIFTY), str(delay)]
+        ours, floor = bench.medians(listing, by_hand, answer=None)
+        yield ratio(f"{FIFTY} servers {f'of {delay} s ' if delay else ''}listed", ours, floor, target)
+
+
+def large_line(bench: Bench) -> Iterator[Row]:
+    found = measured("large")
+    yield Row("a line of 50 MB refused", f"{found['seconds']:.2f} s", "", found["seconds"], 1.0, "s")
+    yield Row("  the loop's longest stall", f"{found['stall'] * 1000:.0f} ms", "", found["stall"] * 1000, 100.0, "ms")
+
+
+def calls(bench: Bench) -> Iterator[Row]:
+    found = measured("calls")
+    ours, sdk = found["ours"], found["sdk"]
+    yield Row("a tool call, against the bare SDK", f"{ours:.2f} ms", f"{sdk:.2f} ms", ours - sdk, 0.5, "ms beyond")
+
+
+def measured(what: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, SERVERS, what], check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
 def steps(bench: Bench) -> Iterator[Row]:
     samples = bench.medians(bench.ours(f"{STEPS}x1"), bench.floor(f"{STEPS}x1"))
     ours, floor = (sample.loop / STEPS * 1000 for sample in samples)
@@ -173,6 +206,9 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "cold": cold,
     "slow-server": slow_server,
     "five": five,
+    "fifty": fifty,
+    "large-line": large_line,
+    "calls": calls,
     "steps": steps,
     "parallel": parallel,
 }
