@@ -179,10 +179,9 @@ def search(db: sqlite3.Connection, query: str, *, limit: int = 20) -> list[Hit]:
         return []
     found = db.execute(
         """SELECT chats.id, title, at, snippet(words, 0, '[', ']', '…', 16)
-        FROM (SELECT rowid AS message FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2)
-        JOIN words ON words.rowid = message AND words MATCH ?1
-        JOIN messages ON messages.seq = message JOIN runs ON runs.seq = messages.run JOIN chats ON chats.id = runs.chat
-        ORDER BY message DESC""",
+        FROM words JOIN messages ON messages.seq = words.rowid
+        JOIN runs ON runs.seq = messages.run JOIN chats ON chats.id = runs.chat
+        WHERE words MATCH ? ORDER BY words.rowid DESC LIMIT ?""",
         (wanted, limit),
     )
     return [Hit(chat, title, datetime.fromtimestamp(at, UTC), excerpt) for chat, title, at, excerpt in found]
