@@ -481,6 +481,7 @@ class Chat:
     def _new_gate(self) -> Gate:
         host = self.host
         guard = Guard(accepts=host.accepts, secrets=host.secrets, strict=host.guard)
+        guard = host.edges.guard(guard) if host.edges else guard
         return Gate(self.policy, self.frontend, check=self.toolbox.check, guard=guard)
 
     async def _show(self, event: Event) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mcphost.approvals import Policy
+from mcphost.approvals.guard import Guard
 from mcphost.config.schema import Limits
 from mcphost.events import Event, Show
 from mcphost.messages import Message
@@ -28,6 +29,8 @@ class Edges(Protocol):
         """The same for the same frontend."""
 
     def policy(self, policy: Policy) -> Policy: ...
+
+    def guard(self, guard: Guard) -> Guard: ...
 
     async def show(self, event: Event) -> None:
         """Is told every event of the Host, after the frontends."""

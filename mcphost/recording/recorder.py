@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from mcphost import __version__, events
 from mcphost.approvals import Policy
+from mcphost.approvals.guard import Guard
 from mcphost.config.schema import Limits
 from mcphost.errors import UsageError
 from mcphost.events import Event, ServerChanged, Show
@@ -24,7 +25,7 @@ from mcphost.models.base import Model, ModelRequest, Piece
 from mcphost.questions import Frontend
 from mcphost.recording import lines, values
 from mcphost.recording.lines import Line, Redact
-from mcphost.recording.taps import RecordedFrontend, RecordedModel, RecordedPolicy, RecordedServer
+from mcphost.recording.taps import RecordedFrontend, RecordedGuard, RecordedModel, RecordedPolicy, RecordedServer
 from mcphost.requests.links import is_loopback
 from mcphost.servers import Pool
 from mcphost.servers.server import Server
@@ -80,6 +81,7 @@ class Recorder:
         self._described: dict[str, Mapping[str, Any]] = {}
         self._servers: list[Server] = []
         self._frontends: dict[int, RecordedFrontend] = {}
+        self._strict = False
         self._left = False
 
     def close(self) -> None:
@@ -103,6 +105,7 @@ class Recorder:
                     "limits": dataclasses.asdict(limits),
                     "mode": policy.mode,
                     "yolo": policy.yolo,
+                    "strict": self._strict,
                     "remembers": policy.remembered is not None,
                     "servers": [self._describe(server) for server in self._servers],
                     "hidden": [
@@ -125,6 +128,10 @@ class Recorder:
 
     def policy(self, policy: Policy) -> Policy:
         return policy if isinstance(policy, RecordedPolicy) else RecordedPolicy(policy, self)
+
+    def guard(self, guard: Guard) -> Guard:
+        self._strict = guard.strict
+        return RecordedGuard(guard, self)
 
     def pool(self, build: Callable[[Callable[..., Server]], Pool], show: Show) -> Pool:
         return build(partial(RecordedServer, self))

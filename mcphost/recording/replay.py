@@ -11,19 +11,20 @@ from dataclasses import fields
 from typing import Any
 
 from mcphost.approvals import Mode, Policy
+from mcphost.approvals.guard import Guard
 from mcphost.config.schema import Config, Limits
 from mcphost.errors import UsageError
 from mcphost.events import Event, Show
 from mcphost.messages import Message, to_json
 from mcphost.models.base import Model
 from mcphost.questions import Frontend
+from mcphost.recording.judgements import ReplayedGuard, ReplayedPolicy, Said
 from mcphost.recording.lines import Line, Recording, dumps
 from mcphost.recording.recorder import marked
 from mcphost.recording.stand_ins import (
     LiveModel,
     ReplayedFrontend,
     ReplayedModel,
-    ReplayedPolicy,
     ReplayedPool,
     ReplayedServer,
     configured,
@@ -57,7 +58,8 @@ class Replay:
         self.mode: Mode = header["mode"]
         self.yolo: bool = header["yolo"]
         self.recorded: Model = LiveModel(self._tape, model) if model else ReplayedModel(self._tape, header["model"])
-        self._policy = ReplayedPolicy(self._tape, header, recording.lines)
+        self._said = Said(self._tape, recording.lines)
+        self._policy = ReplayedPolicy(self._said, header)
         self._frontends: dict[int, ReplayedFrontend] = {}
         configs = {one["name"]: configured(one) for one in header["servers"]}
         self.config = Config(
@@ -87,6 +89,9 @@ class Replay:
 
     def policy(self, policy: Policy) -> Policy:
         return self._policy
+
+    def guard(self, guard: Guard) -> Guard:
+        return ReplayedGuard(self._said, strict=self.recording.header["strict"])
 
     def turn(self, messages: Sequence[Message], **rest: object) -> None:
         self._tape.saw("turn", messages=to_json(messages))

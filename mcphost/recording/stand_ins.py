@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar, cast
 
 import anyio
 
-from mcphost.approvals import Policy, Remembered
-from mcphost.approvals.policy import Judgement
-from mcphost.config.schema import Decision, Limits, Rule, ServerConfig
+from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import Divergence, ServerUnavailable
 from mcphost.events import Event, Show
 from mcphost.messages import from_json, to_json
 from mcphost.models.base import Model, ModelInfo, ModelRequest, Piece
 from mcphost.questions import Frontend, Question
-from mcphost.recording.lines import Line, Requests, dumps
+from mcphost.recording.lines import Line, Requests
 from mcphost.recording.tape import EVENTS, PATIENCE, Tape
 from mcphost.recording.values import (
     answer_from_json,
@@ -31,7 +28,6 @@ from mcphost.recording.values import (
 from mcphost.servers.dial import Dial
 from mcphost.servers.server import Server
 from mcphost.servers.wire import Caller, CallOutcome, Progress, PromptMessage, RequestRefused, ResourceContents
-from mcphost.tools import Tool
 
 A = TypeVar("A")
 
@@ -103,50 +99,6 @@ class ReplayedFrontend:
         line = self._tape.did("question", question=body)
         answer = await self._tape.next(("question", line["id"]))
         return cast(A, answer_from_json(answer["answer"]))
-
-
-class ReplayedPolicy(Policy):
-    """Judges as it was judged; a call that was not made passes, as nothing runs, and is then found to differ."""
-
-    def __init__(self, tape: Tape, header: Mapping[str, Any], lines: Iterable[Line]) -> None:
-        super().__init__(remembered=Remembered() if header["remembers"] else None)
-        self._tape = tape
-        self._hidden = {(server, tool) for server, tool in header["hidden"]}
-        self._said: dict[str, deque[Line]] = {}
-        for line in lines:
-            if line["kind"] == "judged":
-                self._said.setdefault(_case(line), deque()).append(line)
-
-    def cover(self, tools: Iterable[Tool]) -> None:
-        pass
-
-    def judge(self, tool: Tool, arguments: Mapping[str, Any]) -> Judgement:
-        said = self._next({"server": tool.server, "tool": tool.tool, "arguments": to_json(arguments)})
-        if said is None:
-            return Judgement("allow", "nothing runs in a replay")
-        rule = said["rule"] and Rule(tool.server, tool.tool, said["rule"]["decision"], message=said["rule"]["message"])
-        return Judgement(said["decision"], said["why"], rule, said["unasked"], tuple(said["changes"]))
-
-    def hides(self, server: str, tool: str) -> bool:
-        return (server, tool) in self._hidden
-
-    def sampling(self, server: str, configured: Decision) -> Decision:
-        said = self._next({"server": server})
-        decision: Decision = said["sampling"] if said else configured
-        return decision
-
-    def _next(self, case: Mapping[str, Any]) -> Line | None:
-        """The next judgement of this case; the last one is said again and again."""
-        said = self._said.get(_case(case))
-        if not said:
-            return None
-        line = said.popleft() if len(said) > 1 else said[0]
-        self._tape.saw("judged", **{key: value for key, value in line.items() if key not in ("kind", "at")})
-        return line
-
-
-def _case(line: Mapping[str, Any]) -> str:
-    return dumps([line["server"], line.get("tool"), line.get("arguments")])
 
 
 class ReplayedServer(Server):

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcphost.approvals import Policy
+from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.policy import Judgement
 from mcphost.config.schema import Decision
 from mcphost.errors import McpHostError
 from mcphost.events import Event
-from mcphost.messages import AssistantMessage, to_json
+from mcphost.messages import AssistantMessage, ToolResult, to_json
 from mcphost.models.base import Model, ModelRequest, Piece
 from mcphost.questions import Frontend, Question
 from mcphost.recording import values
@@ -121,6 +122,24 @@ class RecordedPolicy(Policy):
         decision = self._policy.sampling(server, configured)
         self._recorder.write("judged", server=server, sampling=decision)
         return decision
+
+
+class RecordedGuard(Guard):
+    """`guard`, with every flow that it finds, or does not find, written down."""
+
+    def __init__(self, guard: Guard, recorder: Recorder) -> None:
+        super().__init__(strict=guard.strict)
+        self._guard = guard
+        self._recorder = recorder
+
+    def saw(self, result: ToolResult) -> None:
+        self._guard.saw(result)
+
+    def flow(self, tool: Tool, arguments: Mapping[str, Any]) -> Flow | None:
+        flow = self._guard.flow(tool, arguments)
+        about = {"server": tool.server, "tool": tool.tool, "arguments": to_json(arguments)}
+        self._recorder.write("judged", flow=flow and dataclasses.asdict(flow), **about)
+        return flow
 
 
 class RecordedServer(Server):
