@@ -11,32 +11,19 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import unquote
 
 from mcphost import text
-from mcphost.tools.definitions import MAX_DEPTH, Tool, children, measured
+from mcphost.servers.weight import MAX_EXPLAINED_WORK, MAX_WORK, children, measured, unfolded
+from mcphost.tools.definitions import MAX_DEPTH, Tool
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
 
-MAX_SCHEMAS = 5_000  # subschemas one value may have to be held against, references unfolded
-MAX_WORK = 20_000_000  # subschemas times values: about 0.1 s
-MAX_EXPLAINED_WORK = 20_000  # finding out what is wrong costs a thousand times more than finding out that it is
 
 _PATTERNS = 200  # in one schema; each takes up to a millisecond to compile
 _PATTERN_BYTES = 1_000_000  # of a compiled pattern
 _BACKTRACKS = 10_000  # in a pattern with look-around, for which no linear engine exists
 _SHOWN = 3  # violations named to the model
-
-_ONE_LEVEL_DOWN = {
-    *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties"),
-    *("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"),
-}
-_NAMED = {"properties", "patternProperties", "dependentSchemas", "dependencies"}
-_NO_SCHEMAS = {"$defs", "definitions", "enum", "const", "default", "examples"}
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_IDS = ("$id", "id")
-_TWICE = ("unevaluatedProperties", "unevaluatedItems")  # these look through what stands beside them again
 
 _Schema: TypeAlias = Mapping[str, Any]
 
@@ -51,7 +38,7 @@ class ArgumentChecker:
 
     def check(self, tool: Tool, arguments: Mapping[str, Any]) -> str | None:
         """What is wrong with `arguments`, in words for the model, or None."""
-        depth, values = measured(arguments)
+        depth, values = measured(arguments, MAX_DEPTH)
         if problem := _unsendable(arguments, depth):
             return problem
         validator = self._validator(tool)
@@ -77,7 +64,7 @@ class ArgumentChecker:
         """An upper bound of the (subschema, value) pairs that checking looks at; None: too many."""
         key = (tool.pin, depth)
         if key not in self._subschemas:
-            self._subschemas[key] = _unfolded(tool.definition["inputSchema"], depth)
+            self._subschemas[key] = unfolded(tool.definition["inputSchema"], depth)
         subschemas = self._subschemas[key]
         if subschemas is None or subschemas * values > MAX_WORK:
             self.unchecked[tool.server, tool.tool] = "it could take for ever, or refers out of its schema"
@@ -131,52 +118,3 @@ def _described(errors: Iterator[ValidationError]) -> str:
         where = text.one_line("/".join(str(step) for step in error.instance_path), 100)
         lines.append(f"{where}: {text.one_line(error.message)}" if where else text.one_line(error.message))
     return "\n".join(lines)
-
-
-def _unfolded(root: _Schema, depth: int) -> int | None:
-    """How many subschemas a value `depth` levels deep meets, counting each time it is met; None: over MAX_SCHEMAS.
-
-    Also None for references that lead out of the document or through anchors: their cost cannot be told beforehand.
-    """
-    met = 0
-    open_schemas: list[tuple[_Schema, int]] = [(root, depth)]
-    while open_schemas:
-        schema, levels = open_schemas.pop()
-        met += 1
-        targets = [_target(root, schema[key]) for key in _REFERENCES if isinstance(schema.get(key), str)]
-        if None in targets or (schema is not root and any(isinstance(schema.get(key), str) for key in _IDS)):
-            return None
-        found = [(target, levels) for target in targets]
-        for keyword, value in schema.items():
-            if keyword not in _NO_SCHEMAS:
-                below = levels - 1 if keyword in _ONE_LEVEL_DOWN else levels
-                found += [(child, below) for child in _subschemas(keyword, value)]
-        times = 2 if any(keyword in schema for keyword in _TWICE) else 1
-        open_schemas += [(child, left) for child, left in found if isinstance(child, Mapping) and left >= 0] * times
-        if met + len(open_schemas) > MAX_SCHEMAS:
-            return None
-    return met
-
-
-def _subschemas(keyword: str, value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    if isinstance(value, Mapping):
-        return list(value.values()) if keyword in _NAMED else [value]
-    return []
-
-
-def _target(root: _Schema, reference: str) -> Any:
-    """What a local JSON pointer leads to; None for anything else."""
-    if reference != "#" and not reference.startswith("#/"):
-        return None
-    node: Any = root
-    for step in unquote(reference).split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, list) and key.isdecimal() and len(key) < 6 and int(key) < len(node):
-            node = node[int(key)]
-        elif isinstance(node, Mapping):
-            node = node.get(key)
-        else:
-            return None
-    return node

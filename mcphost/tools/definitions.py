@@ -7,7 +7,7 @@ against, and what a consent is bound to (`pin`), is the definition as it came.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -17,6 +17,7 @@ from mcphost import text
 from mcphost.config.definition import digest
 from mcphost.config.schema import ServerConfig
 from mcphost.messages import ToolDefinition
+from mcphost.servers.weight import measured
 from mcphost.servers.wire import WireTool
 
 MAX_DESCRIPTION = 2048  # bytes of UTF-8
@@ -104,34 +105,13 @@ def pin_of(definition: WireTool) -> str:
         raise Hopeless(f"its name is empty, longer than {MAX_RAW_NAME} characters or no Unicode")
     if declared != "object" and not (isinstance(declared, list) and "object" in declared):
         raise Hopeless("its schema does not take an object, which arguments always are")
-    if measured(definition)[0] > MAX_DEPTH:
+    if measured(definition, MAX_DEPTH)[0] > MAX_DEPTH:
         raise Hopeless(f"its definition is nested deeper than {MAX_DEPTH} levels")
     # ASCII, so that unpaired surrogates do no harm.
     written = json.dumps(definition, sort_keys=True, separators=(",", ":"))
     if len(written) > MAX_DEFINITION:
         raise Hopeless(f"its definition is larger than {MAX_DEFINITION // 1024} kB")
     return sha256(written.encode()).hexdigest()
-
-
-def measured(value: Any, most: int = MAX_DEPTH) -> tuple[int, int]:
-    """How deep a JSON value is nested (a scalar is not) and of how many values it consists; no recursion.
-
-    Counting ends past `most` levels.
-    """
-    depth, level, count = -1, [value], 0
-    while level and depth <= most:
-        depth, count = depth + 1, count + len(level)
-        level = [child for node in level for child in children(node)]
-    return depth, count
-
-
-def children(node: Any) -> Iterable[Any]:
-    """The values directly within a JSON value."""
-    if isinstance(node, str):
-        return ()
-    if isinstance(node, Mapping):
-        return node.values()
-    return node if isinstance(node, (list, tuple)) else ()
 
 
 def _capped(description: str) -> str:

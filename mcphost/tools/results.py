@@ -17,8 +17,8 @@ from typing import Any
 
 from mcphost import text
 from mcphost.messages import Block, text_block
+from mcphost.servers.weight import measured
 from mcphost.servers.wire import CallOutcome
-from mcphost.tools.definitions import measured
 
 MAX_BLOCKS = 200
 MAX_MEDIA = 20

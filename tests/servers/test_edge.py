@@ -135,6 +135,18 @@ async def test_a_pattern_that_would_never_end_is_checked_in_no_time() -> None:
     assert "does not match" in (found.note or "")
 
 
+def doubling(levels: int) -> dict[str, Any]:
+    twice = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
+    return {"type": "object", "$ref": "#/$defs/d0", "$defs": {**twice, f"d{levels}": {"required": ["n"]}}}
+
+
+async def test_a_schema_whose_references_multiply_is_checked_only_while_that_is_cheap() -> None:
+    found = await outcome({"content": [], "structuredContent": {}}, outputSchema=doubling(3))
+    assert "does not match" in (found.note or "")
+    found = await outcome({"content": [], "structuredContent": {}}, outputSchema=doubling(40))
+    assert "unchecked: it could take for ever" in (found.note or "")
+
+
 async def test_pages_are_followed_to_their_end_and_no_further() -> None:
     def page(params: dict[str, Any]) -> dict[str, Any]:
         number = int(params.get("cursor", "0"))

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
+from mcphost.servers.weight import measured
 from mcphost.servers.wire import WireTool
 from mcphost.text import safe
 from mcphost.tools import Tool
-from mcphost.tools.definitions import MAX_DEFINITION, MAX_DEPTH, MAX_DESCRIPTION, Hopeless, measured, pin_of
+from mcphost.tools.definitions import MAX_DEFINITION, MAX_DEPTH, MAX_DESCRIPTION, Hopeless, pin_of
 
 HIDDEN = "a\u200b\U000e0041\x1b[2Jb"
 
@@ -110,8 +111,8 @@ def test_an_ordinary_tool_is_not_hopeless(schema: dict[str, Any]) -> None:
 
 
 def test_depth_and_values_of_json() -> None:
-    assert measured(1) == (0, 1)
-    assert measured({"a": [1, {"b": 2}], "c": "x"}) == (3, 6)
+    assert measured(1, 9) == (0, 1)
+    assert measured({"a": [1, {"b": 2}], "c": "x"}, 9) == (3, 6)
 
 
 def test_a_tool_is_a_frozen_value() -> None:

@@ -12,6 +12,7 @@ import anyio.to_thread
 import jsonschema_rs
 
 from mcphost.servers.adapter.salvage import too_deep
+from mcphost.servers.weight import MAX_EXPLAINED_WORK, MAX_WORK, measured, unfolded
 from mcphost.text import one_line
 
 MAX_NODES = 5000  # of a schema; content with more of them is checked in a thread
@@ -42,6 +43,14 @@ class OutputSchema:
             self._build()
         if self._validator is None:
             return f"structured content unchecked: {self._unusable}"
+        depth, values = measured(structured, MAX_VALUES)
+        work = (unfolded(self._schema, depth) or MAX_WORK + 1) * values
+        if work > MAX_WORK:
+            return "structured content unchecked: it could take for ever, or the schema refers out of itself"
+        if self._validator.is_valid(structured):
+            return None
+        if work > MAX_EXPLAINED_WORK:
+            return "structured content does not match the tool's output schema"
         try:
             error = next(iter(self._validator.iter_errors(structured)), None)
         except ValueError as failure:
