@@ -8,9 +8,13 @@ from typing import Any
 
 import mcp_types as t
 import pytest
+from mcp.shared.exceptions import MCPError
 
+from mcphost.errors import ServerRefused
+from mcphost.servers.adapter.errors import translate
 from mcphost.servers.adapter.flood import Bucket, Flood
 from mcphost.servers.adapter.framing import MAX_VALUES, Lines, Oversized, Stray, decode, find_id
+from mcphost.servers.adapter.salvage import Unread
 
 
 def lines(data: bytes, limit: int, sizes: random.Random) -> list[bytes | Oversized]:
@@ -101,6 +105,45 @@ def test_values_are_counted_outside_strings_only() -> None:
     bomb = decoded("[" + "1," * MAX_VALUES + "1]")
     assert isinstance(bomb, t.JSONRPCError)
     assert bomb.error.message == "its answer is not valid JSON: it holds more than 500,000 values"
+
+
+def test_an_unpaired_surrogate_costs_one_character_and_pairs_stay() -> None:
+    [message] = decode(rb'{"jsonrpc":"2.0","id":1,"result":{"x":"\ud83d\ude00 \\ud800 \ud800b\udc00"}}')
+    assert isinstance(message, t.JSONRPCResponse)
+    assert message.result == {"x": "\U0001f600 \\ud800 \ufffdb\ufffd"}
+
+
+def test_a_servers_own_error_never_passes_for_a_closed_connection() -> None:
+    [message] = decode(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"Connection closed"}}')
+    assert isinstance(message, t.JSONRPCError)
+    error = translate(MCPError.from_error_data(message.error), "web", "the call of x")
+    assert (type(error), error.message) == (ServerRefused, "web refused the call of x: Connection closed (code -32000)")
+
+
+DEEP = '{"name":"deep","inputSchema":' + '{"a":' * 3000 + "1" + "}" * 3001
+WIDE = '{"name":"wide","inputSchema":{"x":[' + "1," * MAX_VALUES + "1]}}"
+GOOD = '{"name":"good","inputSchema":{"type":"object"}}'
+
+
+@pytest.mark.parametrize(("bad", "why"), [(DEEP, "recursion limit"), (WIDE, "500,000 values")])
+def test_of_a_list_that_cannot_be_read_whole_the_other_items_stay(bad: str, why: str) -> None:
+    page = (
+        f'{{"jsonrpc":"2.0","id":1,"result":{{"_meta":{{"a":[]}},"tools":[{GOOD},{bad},{{}},5,"]"],"nextCursor":"2"}}}}'
+    )
+    [message] = decode(page.encode())
+    assert isinstance(message, t.JSONRPCResponse)
+    good, unread, *rest = message.result["tools"]
+    assert (good, rest) == (json.loads(GOOD), [{}, 5, "]"])
+    assert isinstance(unread, Unread)
+    assert why in unread
+    assert message.result["nextCursor"] == "2"
+
+
+def test_what_is_around_the_items_must_be_readable() -> None:
+    [message] = decode(f'{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{DEEP}],"x":{DEEP}}}}}'.encode())
+    assert isinstance(message, t.JSONRPCError)
+    [message] = decode(f'{{"jsonrpc":"2.0","id":1,"result":{{"content":[{DEEP}]}}}}'.encode())
+    assert isinstance(message, t.JSONRPCError)
 
 
 def test_no_line_of_a_mutated_conversation_raises() -> None:

@@ -82,6 +82,10 @@ async def test_headers_of_the_entry_go_with_every_request_and_no_cookie_comes_ba
         (http(body=b"{not json"), ServerError, "work"),
         (events("data: {bad"), ServerError, "work"),
         (events(), ServerLost, "may or may not have run"),
+        (http(body=b'{"jsonrpc":"2.0","id":99,"result":{}}'), ServerError, "no answer to this request"),
+        (events('data: {"jsonrpc":"2.0","id":99,"result":{}}'), ServerLost, "without a response"),
+        (http("500 \x1b[31mOops"), ServerUnavailable, "HTTP 500 \ufffd"),
+        (http(kind="\x1b[31mtext/html"), ServerError, "answered with \ufffd"),
         (http("307 Temporary Redirect", location="http://127.0.0.2:9/elsewhere"), ServerError, "Redirect"),
     ],
 )
@@ -93,6 +97,19 @@ async def test_a_broken_answer_fails_its_call_and_the_next_one_works(
             await server.call("work", {})
         assert (await server.call("work", {})).content[0]["text"] == "done"
         assert server.state == "ready"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+async def test_what_is_almost_an_answer_is_read_as_over_stdio(kind: str) -> None:
+    answer = b'[{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"a\\ud800\xff"}]}},7]'
+
+    def fault(request: Request) -> bytes | None:
+        body = answer.replace(b"ID", json.dumps(request.message.get("id")).encode())
+        framed = body if kind == "application/json" else b"data: " + body + b"\n\n"
+        return http(body=framed, kind=kind) if request.rpc == "tools/call" else None
+
+    async with faulty(fault) as (server, _):
+        assert (await server.call("work", {})).content[0]["text"] == "a\ufffd\ufffd"
 
 
 async def test_a_rate_limit_names_the_wait() -> None:

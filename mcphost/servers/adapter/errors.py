@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerUnavailable
 from mcphost.text import one_line
 
-# "unreachable": never left; "cut": may have run; "status": an HTTP status; "invalid": it broke the protocol.
-Fault: TypeAlias = Literal["unreachable", "cut", "status", "invalid"]
+# "unreachable": never left; "cut": may have run; "status": an HTTP status; "invalid": it broke the protocol;
+# "refused": its own error, whose code the SDK keeps for itself.
+Fault: TypeAlias = Literal["unreachable", "cut", "status", "invalid", "refused"]
 
 _LOCAL_CODE = -31000  # outside JSON-RPC's reserved range
 _MARK = uuid.uuid4().hex  # no peer can forge a local error
@@ -27,6 +28,13 @@ _MARK = uuid.uuid4().hex  # no peer can forge a local error
 def local_error(fault: Fault, message: str, **detail: Any) -> t.ErrorData:
     """A JSON-RPC error that we make in the peer's place; `translate` reads it back."""
     return t.ErrorData(code=_LOCAL_CODE, message=message, data={"mark": _MARK, "fault": fault, **detail})
+
+
+def refusal(error: t.JSONRPCError) -> t.JSONRPCError:
+    """A server's own error; with the code of a closed connection it would pass for one that the SDK makes."""
+    if error.error.code != t.CONNECTION_CLOSED:
+        return error
+    return error.model_copy(update={"error": local_error("refused", error.error.message, rpc_code=error.error.code)})
 
 
 def flatten(error: BaseException) -> Iterator[BaseException]:
@@ -65,8 +73,12 @@ def _from_mcp(error: MCPError, server: str, what: str) -> ServerError:
         return _from_local(error.message, data, server, what)
     if error.code == t.CONNECTION_CLOSED and error.message.startswith(("SSE stream", "Connection closed")):
         return lost(server, what, one_line(error.message))
-    text = f"{server} refused {what}: {one_line(error.message, 500)} (code {error.code})"
-    return ServerRefused(text, hint=_missing(error.code, data), server=server, rpc_code=error.code)
+    return _refused(server, what, error.message, error.code, _missing(error.code, data))
+
+
+def _refused(server: str, what: str, message: str, code: int, hint: str | None = None) -> ServerRefused:
+    text = f"{server} refused {what}: {one_line(message, 500)} (code {code})"
+    return ServerRefused(text, hint=hint, server=server, rpc_code=code)
 
 
 def _missing(code: int, data: dict[str, Any]) -> str | None:
@@ -82,6 +94,8 @@ def _from_local(message: str, data: dict[str, Any], server: str, what: str) -> S
     match data.get("fault"):
         case "cut":
             return lost(server, what, message, **facts)
+        case "refused":
+            return _refused(server, what, message, data["rpc_code"])
         case "unreachable":
             return ServerUnavailable(f"{server} cannot be reached: {message}", server=server, **facts)
         case "status" if facts.get("status") == 401:

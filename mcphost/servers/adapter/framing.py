@@ -16,7 +16,8 @@ import mcp_types as t
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from mcphost.servers.adapter.errors import first_error, local_error
+from mcphost.servers.adapter.errors import first_error, local_error, refusal
+from mcphost.servers.adapter.piecewise import piecewise
 
 MAX_VALUES = 500_000  # in one message; more would stall the loop and take 30 times its size in memory
 MAX_BATCH = 1_000  # messages in one array (2025-03-26)
@@ -26,6 +27,7 @@ _TAIL = 1024
 _ID = r'(-?(?:0|[1-9]\d{0,17})|"[^"\\]{1,200}")'
 _TOKEN = re.compile(r'"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)"|(?P<open>[{\[])|(?P<close>[}\]])')
 _MEMBER = re.compile(rf"\s*:\s*(?:{_ID}\s*[,}}])?")
+_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.")
 _LAST_MEMBERS = re.compile(rf'[,{{]\s*"id"\s*:\s*{_ID}\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?}}\s*$')
 
 
@@ -93,7 +95,8 @@ class Lines:
 def decode(line: bytes) -> list[Item]:
     """The messages of one line: one, several for a batch, none for a blank line.
 
-    An invalid answer whose call can be told becomes a local error for that call; other rubbish is Stray.
+    An invalid answer whose call can be told becomes a local error for that call; of a list that cannot be read whole,
+    the items stay that can; other rubbish is Stray.
     """
     text = line.decode(errors="replace").lstrip("\ufeff").strip()
     if not text.startswith(("{", "[")):
@@ -101,8 +104,10 @@ def decode(line: bytes) -> list[Item]:
     try:
         value = _load(text)
     except ValueError as error:
-        found = find_id(text[:_HEAD], text[-_TAIL:])
-        return [Stray(text[:200]) if found is None else failure(found, f"its answer is not valid JSON: {error}")]
+        value = piecewise(text, _load)
+        if value is None:
+            found = find_id(text[:_HEAD], text[-_TAIL:])
+            return [Stray(text[:200]) if found is None else failure(found, f"its answer is not valid JSON: {error}")]
     members = value[:MAX_BATCH] if isinstance(value, list) else [value]
     return [_message(member) for member in members]
 
@@ -139,9 +144,20 @@ def _as_id(value: Any) -> t.RequestId | None:
 
 def _load(text: str) -> Any:
     _check_values(text)
-    value = from_json(text, allow_inf_nan=False)
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        paired = _ESCAPE.sub(_paired, text)
+        if paired == text:
+            raise
+        value = from_json(paired, allow_inf_nan=False)
     _check_numbers(value)
     return value
+
+
+def _paired(escape: re.Match[str]) -> str:
+    """An unpaired surrogate replaced; any other escape as it is."""
+    return r"\ufffd" if len(escape[0]) == 6 else escape[0]
 
 
 def _check_numbers(value: Any) -> None:
@@ -192,7 +208,8 @@ def _message(value: Any) -> Item:
         return Stray(json.dumps(value)[:200])
     kind = _kind(value)
     try:
-        return kind.model_validate(value, by_name=False)
+        message = kind.model_validate(value, by_name=False)
+        return refusal(message) if isinstance(message, t.JSONRPCError) else message
     except ValidationError as error:
         answers = _as_id(value.get("id")) if "method" not in value else None
         if answers is None:

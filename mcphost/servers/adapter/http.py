@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from mcphost import __version__
 from mcphost.config.schema import Limits, ServerConfig
+from mcphost.servers.adapter.answers import Events, answer, kept
 from mcphost.servers.adapter.edge import Transport
 from mcphost.servers.adapter.errors import Fault, local_error
 from mcphost.servers.adapter.sse import sse
@@ -82,10 +83,15 @@ class Guard(httpx2.AsyncBaseTransport):
         session = response.headers.get(_SESSION, "")
         if not (len(session) <= MAX_SESSION and session.isascii() and session.isprintable()):
             del response.headers[_SESSION]
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = one_line(response.headers.get("content-type", "").partition(";")[0].lower(), 100)
+        id = _id(request)
         if kind == _EVENTS and response.status_code < 400:
-            response.stream = _Events(cast(httpx2.AsyncByteStream, response.stream), self)
-            return response
+            return httpx2.Response(
+                response.status_code,
+                headers=kept(response.headers),
+                stream=_Events(Events(_unread(request, response), id, limit=self._limit), self),
+                request=request,
+            )
         if response.status_code in (202, 204) or 300 <= response.status_code < 400:
             return response
         try:
@@ -101,17 +107,17 @@ class Guard(httpx2.AsyncBaseTransport):
             return _fault(
                 request, "invalid", f"it answered with {kind or 'nothing'}: is this the URL of an MCP server?"
             )
-        return httpx2.Response(response.status_code, headers=_kept(response.headers), content=body, request=request)
+        found = body if id is None else await answer(body, id)
+        if found is None:
+            return _fault(request, "invalid", "what it answered is no answer to this request")
+        return httpx2.Response(response.status_code, headers=kept(response.headers), content=found, request=request)
 
     async def _read(self, request: httpx2.Request, response: httpx2.Response) -> bytes | None:
         """The decompressed body; an error's is cut, any other that is over the limit gives None."""
         limit = self._limit if response.status_code < 400 else ERROR_BODY
-        decoding = httpx2.Response(
-            response.status_code, headers=response.headers, stream=response.stream, request=request
-        )
         body = bytearray()
         try:
-            async for part in decoding.aiter_bytes():
+            async for part in _unread(request, response).aiter_bytes():
                 body += part
                 if len(body) > limit:
                     return bytes(body[:limit]) if response.status_code >= 400 else None
@@ -130,7 +136,7 @@ class Guard(httpx2.AsyncBaseTransport):
         elif kind == _JSON and _is_rpc_error(body):
             return httpx2.Response(status, headers={"content-type": _JSON}, content=body, request=request)
         shown = "" if "html" in kind else one_line(body.decode(errors="replace"), SHOWN_BODY)
-        message = f"HTTP {status} {response.reason_phrase}".rstrip() + (f": {shown}" if shown else "")
+        message = one_line(f"HTTP {status} {response.reason_phrase}", 100) + (f": {shown}" if shown else "")
         wait = _retry_after(response.headers.get("retry-after"))
         return _fault(request, "status", message, http=status, status=status, retry_after=wait)
 
@@ -233,8 +239,20 @@ def _patience(request: httpx2.Request) -> float | None:
         return GOODBYE
     if request.method != "POST" or len(request.content) > ERROR_BODY:
         return None
+    return COURTESY if _id(request) is None else None
+
+
+def _id(request: httpx2.Request) -> t.RequestId | None:
+    """What our request is called; None where it gets no answer of its own."""
+    if request.method != "POST":
+        return None
     message = json.loads(request.content)
-    return None if "method" in message and "id" in message else COURTESY
+    return message.get("id") if "method" in message else None
+
+
+def _unread(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    """`response` as one that decompresses; the transport's own does not."""
+    return httpx2.Response(response.status_code, headers=response.headers, stream=response.stream, request=request)
 
 
 def _is_rpc_error(body: bytes) -> bool:
@@ -242,12 +260,6 @@ def _is_rpc_error(body: bytes) -> bool:
         return isinstance(t.jsonrpc_message_adapter.validate_json(body, by_name=False), t.JSONRPCError)
     except ValidationError:
         return False
-
-
-def _kept(headers: httpx2.Headers) -> dict[str, str]:
-    """The headers that still hold for a body that was read and decompressed."""
-    gone = ("content-length", "content-encoding", "transfer-encoding")
-    return {name: value for name, value in headers.items() if name.lower() not in gone}
 
 
 def _within(home: httpx2.URL, url: httpx2.URL) -> bool:

@@ -44,6 +44,12 @@ MAX_DEPTH = 64
 MAX_ITEMS = 10_000  # of one kind from one server, whatever its limits
 
 
+class Unread(str):
+    """In place of an item of a list: why it could not be read."""
+
+    __slots__ = ()
+
+
 def items(kind: Kind, found: Any, *, depth: int, mirrored_headers: bool) -> tuple[list[dict[str, Any]], list[str]]:
     """The well-formed items of one page as they came, and a line for each that was left out.
 
@@ -77,6 +83,8 @@ def unique(kind: Kind, found: Sequence[dict[str, Any]]) -> tuple[list[dict[str, 
 
 
 def _problem(kind: Kind, item: Any, depth: int, *, mirrored_headers: bool) -> str | None:
+    if isinstance(item, Unread):
+        return one_line(item)
     if too_deep(item, depth):
         return f"nested deeper than {depth} levels (schemaDepth)"
     try:
