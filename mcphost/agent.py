@@ -387,7 +387,7 @@ class _Call:
 
     async def _run(self, tool: Tool, go: Go) -> None:
         arguments = go.call.arguments or {}
-        self.effect = replace(self.effect, call=go.call, safe=tool.read_only or tool.idempotent)
+        self.effect = replace(self.effect, call=go.call, safe=tool.repeatable)
         await self.agent.journal.intent(self.effect)
         self.intended = True
         started = time.monotonic()
