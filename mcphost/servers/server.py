@@ -264,13 +264,14 @@ class Server:
         self._offer.clear()
         self._status.failed_with(failure)
         often = f"; lost {losses} times in a short while, so it stays down" if losses else ""
-        state: State = "needs-auth" if failure.detail.get("status") == 401 else "failed"
+        state: State = "needs-auth" if _asks_sign_in(failure) else "failed"
         self._become(state, line(failure) + often, hint=failure.hint)
 
     async def _lifetime(self) -> ServerError:
         """One connection from its first attempt to its end; why it ended."""
         end = anyio.current_time() + self._limits.connect
         dial = self._dial
+        first: ServerError | None = None  # why the transport was not the right one, if that is what it was
         while True:
             failure = await self._serve(dial, end - anyio.current_time())
             again = None if self._ready_since is not None else dial.after(failure)
@@ -278,7 +279,9 @@ class Server:
                 await self._note(None)
                 again, end = self._configured, anyio.current_time() + self._limits.connect
             if again is None:
-                return failure
+                return failure if self._ready_since is not None or _asks_sign_in(failure) else first or failure
+            if again.transport != dial.transport:
+                first = failure
             dial, wait = again, again.wait
             end += wait
             with anyio.move_on_after(wait):
@@ -430,3 +433,7 @@ async def _first(*events: anyio.Event) -> None:
 
         for event in events:
             waiting.start_soon(wait, event)
+
+
+def _asks_sign_in(failure: ServerError) -> bool:
+    return failure.detail.get("status") == 401

@@ -58,6 +58,9 @@ async def test_a_streamable_http_server_works_in_both_eras(protocol: str, era: s
         assert [outcome.structured for outcome in outcomes] == [{"result": n + 1} for n in range(20)]
 
 
+CLOSED = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Connection closed"}}'
+
+
 async def test_headers_of_the_entry_go_with_every_request_and_no_cookie_comes_back() -> None:
     def cookie(request: Request) -> bytes | None:
         return result(request, {"content": []}, set_cookie="a=b") if request.rpc == "tools/call" else None
@@ -84,6 +87,7 @@ async def test_headers_of_the_entry_go_with_every_request_and_no_cookie_comes_ba
         (events(), ServerLost, "may or may not have run"),
         (http(body=b'{"jsonrpc":"2.0","id":99,"result":{}}'), ServerError, "no answer to this request"),
         (events('data: {"jsonrpc":"2.0","id":99,"result":{}}'), ServerLost, "without a response"),
+        (http("400 Bad Request", CLOSED), ServerRefused, "refused the call of work: Connection closed"),
         (http("500 \x1b[31mOops"), ServerUnavailable, "HTTP 500 \ufffd"),
         (http(kind="\x1b[31mtext/html"), ServerError, "answered with \ufffd"),
         (http("307 Temporary Redirect", location="http://127.0.0.2:9/elsewhere"), ServerError, "Redirect"),
@@ -153,6 +157,21 @@ async def test_401_means_that_sign_in_is_needed() -> None:
         assert server.state == "needs-auth"
         with pytest.raises(ServerUnavailable, match="needs-auth"):
             await server.call("work", {})
+
+
+async def test_401_to_the_listing_means_the_same() -> None:
+    async with faulty(lambda request: http("401 Unauthorized") if request.rpc == "tools/list" else None) as (server, _):
+        assert server.state == "needs-auth"
+        assert "HTTP 401" in server.detail
+
+
+async def test_when_the_older_transport_fails_as_well_the_first_reason_is_told() -> None:
+    def fault(request: Request) -> bytes:
+        return http("404 Not Found") if request.method == "POST" else http("405 Method Not Allowed")
+
+    async with faulty(fault) as (server, _):
+        assert server.state == "failed"
+        assert "HTTP 404 Not Found" in server.detail
 
 
 async def test_401_in_the_midst_of_it_means_the_same() -> None:

@@ -18,10 +18,10 @@ from mcphost.servers.adapter.stdio import encode
 _IN_THREAD = 256 * 1024  # bytes; reading less takes no longer than handing it over
 
 
-async def answer(body: bytes, id: t.RequestId) -> bytes | None:
+async def answer(body: bytes, id: t.RequestId | None) -> bytes | None:
     """The one message in `body` that answers the request `id`, as the SDK takes it; None: there is none.
 
-    An error may leave the id out, as servers do that could not read it.
+    An error may leave the id out, as servers do that could not read it: all that answers a message without one.
     """
     messages = await _read(body)
     return next((encode(message) for message in messages if _answers(message, id)), None)
@@ -76,10 +76,10 @@ async def _read(data: bytes) -> list[t.JSONRPCMessage]:
     return [item for item in items if not isinstance(item, Stray)]
 
 
-def _answers(message: t.JSONRPCMessage, id: t.RequestId) -> bool:
+def _answers(message: t.JSONRPCMessage, id: t.RequestId | None) -> bool:
     if not isinstance(message, t.JSONRPCResponse | t.JSONRPCError):
         return False
-    return message.id is None or coerce_request_id(message.id) == coerce_request_id(id)
+    return message.id is None or (id is not None and coerce_request_id(message.id) == coerce_request_id(id))
 
 
 def _data(message: t.JSONRPCMessage) -> bytes:

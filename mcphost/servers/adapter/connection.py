@@ -103,7 +103,7 @@ class Connection:
     def info(self) -> str | None:
         """The server's name and version in its own words: for display only."""
         info = self.client.server_info
-        return f"{info.name} {info.version}".strip() if info else None
+        return one_line(f"{info.name} {info.version}") if info else None
 
     @property
     def discovered(self) -> dict[str, Any] | None:

@@ -18,7 +18,6 @@ import anyio
 import httpx2
 import mcp_types as t
 from mcp.client.streamable_http import streamable_http_client
-from pydantic import ValidationError
 
 from mcphost import __version__
 from mcphost.config.schema import Limits, ServerConfig
@@ -49,6 +48,7 @@ class Guard(httpx2.AsyncBaseTransport):
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, *, limit: int) -> None:
         self.forgotten = False
+        self.unauthorized = False
         self.forget: Callable[[], None] = lambda: None
         self.broken: str | None = None
         self._inner = inner
@@ -102,7 +102,7 @@ class Guard(httpx2.AsyncBaseTransport):
             size = f"{self._limit >> 20} MiB" if self._limit >> 20 else f"{self._limit} bytes"
             return _fault(request, "invalid", f"its answer is larger than {size} (messageBytes)")
         if response.status_code >= 400:
-            return self._failed(request, response, kind, body)
+            return await self._failed(request, response, kind, body)
         if request.method == "POST" and kind != _JSON:
             return _fault(
                 request, "invalid", f"it answered with {kind or 'nothing'}: is this the URL of an MCP server?"
@@ -125,16 +125,18 @@ class Guard(httpx2.AsyncBaseTransport):
             await response.aclose()
         return bytes(body)
 
-    def _failed(self, request: httpx2.Request, response: httpx2.Response, kind: str, body: bytes) -> httpx2.Response:
+    async def _failed(
+        self, request: httpx2.Request, response: httpx2.Response, kind: str, body: bytes
+    ) -> httpx2.Response:
         status = response.status_code
         if status == 404 and _SESSION in request.headers:
             self.broken, self.forgotten = "forgot this session (HTTP 404)", True
             self.forget()
             return _fault(request, "cut", f"it {self.broken}")
         if status == 401:
-            self.broken = "wants credentials (HTTP 401)"
-        elif kind == _JSON and _is_rpc_error(body):
-            return httpx2.Response(status, headers={"content-type": _JSON}, content=body, request=request)
+            self.broken, self.unauthorized = "wants credentials (HTTP 401)", True
+        elif kind == _JSON and (found := await answer(body, _id(request))):
+            return httpx2.Response(status, headers={"content-type": _JSON}, content=found, request=request)
         shown = "" if "html" in kind else one_line(body.decode(errors="replace"), SHOWN_BODY)
         message = one_line(f"HTTP {status} {response.reason_phrase}", 100) + (f": {shown}" if shown else "")
         wait = _retry_after(response.headers.get("retry-after"))
@@ -211,7 +213,8 @@ class HttpLink:
         self._guard.forget = end
 
     async def why(self) -> Loss:
-        return Loss(self._guard.broken or "closed the connection")
+        detail = {"status": 401} if self._guard.unauthorized else {}
+        return Loss(self._guard.broken or "closed the connection", detail=detail)
 
     async def close(self) -> None:
         with anyio.move_on_after(1):
@@ -253,13 +256,6 @@ def _id(request: httpx2.Request) -> t.RequestId | None:
 def _unread(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """`response` as one that decompresses; the transport's own does not."""
     return httpx2.Response(response.status_code, headers=response.headers, stream=response.stream, request=request)
-
-
-def _is_rpc_error(body: bytes) -> bool:
-    try:
-        return isinstance(t.jsonrpc_message_adapter.validate_json(body, by_name=False), t.JSONRPCError)
-    except ValidationError:
-        return False
 
 
 def _within(home: httpx2.URL, url: httpx2.URL) -> bool:
