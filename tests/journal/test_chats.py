@@ -9,7 +9,7 @@ import pytest
 from mcphost.errors import UsageError
 from mcphost.journal import Effect, chats, file, rows
 from mcphost.messages import AssistantMessage, Message, Origin, Text, ToolCall, ToolResult, UserMessage, text_block
-from tests.journal.test_conformance import run, user
+from tests.journal.conversation import run, user
 
 
 @pytest.fixture

@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mcphost.journal import Effect, Journal, MemoryJournal, Run
+from mcphost.journal import Effect, Journal, MemoryJournal
 from mcphost.journal.sqlite import SqliteJournal
-from mcphost.messages import (
-    AssistantMessage,
-    Message,
-    Native,
-    Notice,
-    Reasoning,
-    Text,
-    ToolCall,
-    ToolDefinition,
-    ToolResult,
-    ToolsChanged,
-    Usage,
-    UserMessage,
-    text_block,
-)
+from mcphost.messages import Notice, ToolCall, ToolsChanged, UserMessage, text_block
+from tests.journal.conversation import TOOL, reply, result, run, user
 
 JOURNALS: dict[str, Callable[[Path], AbstractContextManager[Journal]]] = {
     "memory": lambda path: nullcontext(MemoryJournal()),
@@ -32,27 +19,6 @@ JOURNALS: dict[str, Callable[[Path], AbstractContextManager[Journal]]] = {
     "sqlite-intents": lambda path: SqliteJournal(path / "journal.db", sync="intents"),
     "sqlite-full": lambda path: SqliteJournal(path / "journal.db", sync="full"),
 }
-
-TOOL = ToolDefinition("demo__add", "Add.", {"type": "object", "properties": {"a": {"type": "integer"}}})
-
-
-def user(text: str) -> UserMessage:
-    return UserMessage((text_block(text),))
-
-
-def reply(*calls: str) -> AssistantMessage:
-    said = (Reasoning("hm"), Text("so"))
-    wishes = tuple(ToolCall(id, "demo__add", {"a": 1}, '{"a": 1}') for id in calls)
-    native = Native("openai-responses", "m", ({"id": "rs_1", "encrypted": "x" * 10_000},))
-    return AssistantMessage((*said, *wishes), "tools" if calls else "end", Usage(3, 2, 1), native)
-
-
-def result(id: str, text: str = "2") -> ToolResult:
-    return ToolResult(id, (text_block(text),), structured={"sum": 2}, note="n")
-
-
-def run(id: str = "r1", *opening: Message, chat: str = "c1", parent: str | None = None) -> Run:
-    return Run(id, chat, "scripted/model", "be brief", (TOOL,), opening or (user("2 + 2?"),), parent)
 
 
 @pytest.fixture(params=JOURNALS)

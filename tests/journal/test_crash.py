@@ -22,7 +22,7 @@ from mcphost.journal.claims import Claims
 from tests.journal.writer import RECORDS, records_in
 
 ROOT = Path(__file__).parents[2]
-RUNS = 3
+RUNS = 2
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def statements(tmp_path: Path, numbers: Iterable[int]) -> None:
 
 
 def test_killed_at_a_statement(tmp_path: Path) -> None:
-    statements(tmp_path, range(1, 400, 57))
+    statements(tmp_path, range(1, 200, 37))
 
 
 @pytest.mark.long
@@ -103,7 +103,7 @@ def sizes(tmp_path: Path, limits: Iterable[int]) -> None:
 
 
 def test_a_disk_that_is_full_at_some_size(tmp_path: Path) -> None:
-    sizes(tmp_path, range(0, 120_000, 23_337))
+    sizes(tmp_path, range(0, 100_000, 24_337))
 
 
 @pytest.mark.long
@@ -155,7 +155,7 @@ FAULTS = [
 def test_a_write_or_sync_that_fails(tmp_path: Path, call: str, fault: str) -> None:
     total = counted(tmp_path, call)
     assert total > 3
-    inject(tmp_path, call, fault, some(range(1, total + 1), 3))
+    inject(tmp_path, call, fault, some(range(1, total + 1), 2))
 
 
 @needs_strace

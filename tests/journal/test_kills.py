@@ -9,7 +9,7 @@ import pytest
 from tests.journal.kills import kill_once, many
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_a_killed_run_goes_on_and_nothing_happens_twice(tmp_path: Path, seed: int) -> None:
     await kill_once(tmp_path, seed)
 

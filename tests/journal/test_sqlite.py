@@ -15,7 +15,7 @@ from mcphost.journal import Effect
 from mcphost.journal.file import MIGRATIONS
 from mcphost.journal.sqlite import SqliteJournal
 from mcphost.messages import Block, ToolResult, UserMessage
-from tests.journal.test_conformance import reply, result, run, user
+from tests.journal.conversation import reply, result, run, user
 
 
 class Told:

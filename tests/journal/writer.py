@@ -22,7 +22,7 @@ from mcphost.journal import Effect, file
 from mcphost.journal.claims import Claims
 from mcphost.journal.sqlite import SqliteJournal
 from mcphost.messages import AssistantMessage, Text, ToolCall, ToolResult, text_block
-from tests.journal.test_conformance import run, user
+from tests.journal.conversation import run, user
 
 STEPS = 3
 RECORDS = 2 + 4 * STEPS  # of one run
