@@ -14,7 +14,7 @@ from mcphost.errors import ModelError
 Pair: TypeAlias = tuple[str, str]
 """One event: its name ("message" where the stream gave none) and its data."""
 
-EVENT_LIMIT = 64 * 1024 * 1024
+EVENT_LIMIT = 16 * 1024 * 1024
 
 _NEWLINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"

@@ -166,16 +166,18 @@ def exhausted() -> Flood:
     return Flood(chatter=Bucket(0, 0), news=Bucket(0, 0), requests=Bucket(0, 0))
 
 
-def test_floods_of_news_are_dropped_but_answers_and_cancellations_pass() -> None:
+def test_floods_are_dropped_but_answers_pass_and_cancellations_have_their_own_budget() -> None:
     flood = exhausted()
     assert flood.refuses(note("progress"))
     assert flood.refuses(note("elicitation/complete"))
     assert flood.refuses(t.JSONRPCRequest(jsonrpc="2.0", id=1, method="ping"))
     assert not flood.refuses(note("cancelled"))
+    flood.cancellations = Bucket(0, 0)
+    assert flood.refuses(note("cancelled"))
     assert not flood.refuses(t.JSONRPCResponse(jsonrpc="2.0", id=1, result={}))
     assert flood.refuses_line(b' {"jsonrpc": "2.0", "method": "notifications/progress"}')
     assert not flood.refuses_line(b'{"jsonrpc":"2.0","id":1,"result":{"method":"notifications/progress"}}')
-    assert flood.dropped == 4
+    assert flood.dropped == 5
 
 
 def test_floods_of_chatter_cost_no_other_news() -> None:

@@ -1,7 +1,8 @@
 """How much a server may say unasked: token buckets in front of everything that would act on it (law 4).
 
-Answers and cancellations always pass. Of list changes and resource updates the last of each kind is kept until there
-is room, because its news is that there is news. The rest over the budget is dropped and counted.
+Answers always pass, cancellations have a budget of their own. Of list changes and resource updates the last of each
+kind is kept until there is room, because its news is that there is news. The rest over the budget is dropped and
+counted.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Flood:
     chatter: Bucket = field(default_factory=lambda: Bucket(RATE, 4 * RATE))
     news: Bucket = field(default_factory=lambda: Bucket(RATE, 4 * RATE))
     requests: Bucket = field(default_factory=lambda: Bucket(50, 500))
+    cancellations: Bucket = field(default_factory=lambda: Bucket(50, 500))  # as many as there can be requests
     dropped: int = 0
     kept: dict[str, t.JSONRPCNotification] = field(default_factory=dict)
 
@@ -66,7 +68,7 @@ class Flood:
         """Whether `message` must not pass now; a change may be kept for later."""
         match message:
             case t.JSONRPCNotification(method="notifications/cancelled"):
-                return False
+                passes = self.cancellations.take()
             case t.JSONRPCNotification(method="notifications/progress" | "notifications/message"):
                 passes = self.chatter.take()
             case t.JSONRPCNotification():
