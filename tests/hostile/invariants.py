@@ -140,6 +140,8 @@ class Held:
 
     def check(self) -> None:
         """Fail where something did not hold."""
+        assert self.growth < GROWTH, f"I5: memory grew by {self.growth / 1e6:.0f} MB"
+        assert self.stall < STALL, f"I6: the loop stalled for {self.stall:.2f} s"
         assert self.slowest < NEIGHBOUR, f"I1: the neighbour took {self.slowest:.2f} s"
         assert self.exit < EXIT, f"I3: the host took {self.exit:.1f} s to end"
         for text in (*self.shown, self.screen.out.getvalue()):
@@ -152,8 +154,6 @@ class Held:
             for tool in body.get("tools", ()):
                 assert not ACTING.search(tool["description"]), f"I4, to the model: {tool['description'][:300]!r}"
                 assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", tool["name"])
-        assert self.growth < GROWTH, f"I5: memory grew by {self.growth / 1e6:.0f} MB"
-        assert self.stall < STALL, f"I6: the loop stalled for {self.stall:.2f} s"
 
 
 @asynccontextmanager
