@@ -95,6 +95,7 @@ class Host:
         self.frontend: Frontend = frontend or Silent()
         self.system = system
         self.journal: Journal = journal or MemoryJournal()
+        self.journal = edges.journal(self.journal) if edges else self.journal
         self.listeners = (*listeners, edges.show) if edges else tuple(listeners)
         self.spill = None if edges else spill  # a path of this machine would stand in what the model reads
         self.tools = tuple(LocalTool.from_function(tool) if callable(tool) else tool for tool in tools)

@@ -53,6 +53,8 @@ def replay(
     try:
         if debug:
             log_to_stderr()
+        if (model or configs) and not live_model:
+            raise UsageError("-m and -C are for --live-model", hint="Without it the recorded model answers.")
         recording = read(file)
         if len(recording.turns) != 1:
             raise UsageError(

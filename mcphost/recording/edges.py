@@ -9,6 +9,7 @@ from mcphost.approvals import Policy
 from mcphost.approvals.guard import Guard
 from mcphost.config.schema import Limits
 from mcphost.events import Event, Show
+from mcphost.journal import Journal
 from mcphost.messages import Message
 from mcphost.models.base import Model
 from mcphost.questions import Frontend
@@ -27,6 +28,8 @@ class Edges(Protocol):
 
     def frontend(self, frontend: Frontend) -> Frontend:
         """The same for the same frontend."""
+
+    def journal(self, journal: Journal) -> Journal: ...
 
     def policy(self, policy: Policy) -> Policy: ...
 

@@ -11,7 +11,8 @@ The first is the header. The others stand in the order in which things happened:
 | asked, answered | a server's, the host's | sampling or elicitation during a call |
 | question, answer | the host's, a person's | what the Frontend was asked |
 | judged, shown, left | the host's | a judgement of the policy; an event of a chat; the end of the servers |
-| event | a server's | an event outside every chat, with the server's description where that changed |
+| server | a server's | what changed in its description |
+| event | a server's | an event outside every chat |
 | message | both | an MCP message as it passed the wire; nothing is replayed from it |
 """
 

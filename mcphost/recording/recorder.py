@@ -20,6 +20,7 @@ from mcphost.approvals.guard import Guard
 from mcphost.config.schema import Limits
 from mcphost.errors import UsageError
 from mcphost.events import Event, ServerChanged, Show
+from mcphost.journal import Journal
 from mcphost.messages import Message, to_json
 from mcphost.models.base import Model, ModelRequest, Piece
 from mcphost.questions import Frontend
@@ -49,7 +50,7 @@ def marked(event: Event) -> dict[str, Any] | None:
     """By what a recording names this event of a chat, if it does."""
     if not isinstance(event, _MARKED):
         return None
-    about = {name: getattr(event, name) for name in ("call", "server") if hasattr(event, name)}
+    about = {"call": call} if (call := getattr(event, "call", None)) else {}
     return {"event": type(event).__name__, **about}
 
 
@@ -78,8 +79,8 @@ class Recorder:
         self._ids = itertools.count(1)
         self._early: list[str] | None = []  # what happens before the header can be written
         self._requests = lines.Requests()
+        self._servers: dict[str, Server] = {}
         self._described: dict[str, Mapping[str, Any]] = {}
-        self._servers: list[Server] = []
         self._frontends: dict[int, RecordedFrontend] = {}
         self._strict = False
         self._left = False
@@ -97,6 +98,7 @@ class Recorder:
     def turn(self, messages: Sequence[Message], *, model: Model, system: str, limits: Limits, policy: Policy) -> None:
         """Messages were sent to a chat; the first time, all that a replay has to know before them is written too."""
         if self._early is not None:
+            self._changes()
             info = dataclasses.asdict(model.info)
             self._header(
                 {
@@ -107,10 +109,10 @@ class Recorder:
                     "yolo": policy.yolo,
                     "strict": self._strict,
                     "remembers": policy.remembered is not None,
-                    "servers": [self._describe(server) for server in self._servers],
+                    "servers": list(self._described.values()),
                     "hidden": [
                         [server.name, tool["name"]]
-                        for server in self._servers
+                        for server in self._servers.values()
                         for tool in server.tools
                         if policy.hides(server.name, tool["name"])
                     ],
@@ -126,6 +128,9 @@ class Recorder:
             return frontend
         return self._frontends.setdefault(id(frontend), RecordedFrontend(frontend, self))
 
+    def journal(self, journal: Journal) -> Journal:
+        return journal
+
     def policy(self, policy: Policy) -> Policy:
         return policy if isinstance(policy, RecordedPolicy) else RecordedPolicy(policy, self)
 
@@ -138,7 +143,7 @@ class Recorder:
 
     def watch(self, server: Server) -> None:
         """Describe `server` in the header, and again whenever it changed."""
-        self._servers.append(server)
+        self._servers[server.name] = server
 
     def passed(self, server: str, passed: Passed) -> None:
         """The tap of `server`."""
@@ -148,20 +153,10 @@ class Recorder:
     async def show(self, event: Event) -> None:
         """A listener of the Host."""
         if not event.chat:
-            self._happened(event, to_json(event))
+            # No two runs share a pid.
+            self.write("event", event=to_json(event) | ({"pid": None} if isinstance(event, ServerChanged) else {}))
         elif (mark := marked(event)) is not None:
             self.write("shown", **mark)
-
-    def _happened(self, event: Event, body: dict[str, Any]) -> None:
-        changed = {}
-        server = next((one for one in self._servers if one.name == body.get("server")), None)
-        if server is not None:
-            before = self._described.get(server.name)
-            now = self._describe(server)
-            changed = {"server": now} if before is not None and now != before else {}
-        if isinstance(event, ServerChanged):
-            body["pid"] = None  # no two runs share it
-        self.write("event", event=body, **changed)
 
     def left(self) -> None:
         """The servers are told to stop."""
@@ -186,9 +181,25 @@ class Recorder:
         self.write("reply", request=id, pieces=values.pieces_to_json(pieces, self._redact), **ending)
 
     def write(self, kind: str, **body: Any) -> None:
+        """Write a line, and before it what has changed of the servers."""
+        if self._early is None:
+            for name, changed in self._changes().items():
+                self._line("server", name=name, changed=changed)
+        self._line(kind, **body)
+
+    def _line(self, kind: str, **body: Any) -> None:
         line = lines.redacted(body, self._redact) | {"kind": kind}
         line["at"] = self._stamp(line)
         self._put(lines.dumps(line))
+
+    def _changes(self) -> dict[str, dict[str, Any]]:
+        changes = {}
+        for name, server in self._servers.items():
+            now, before = described(server), self._described.get(name, {})
+            if now != before:
+                changes[name] = {key: value for key, value in now.items() if key not in before or before[key] != value}
+                self._described[name] = now
+        return changes
 
     def _header(self, body: dict[str, Any]) -> None:
         early, self._early = self._early or [], None
@@ -208,31 +219,29 @@ class Recorder:
                 self.problem = f"{self.path} cannot be written: {error.strerror}"
                 self._file = None
 
-    def _describe(self, server: Server) -> Mapping[str, Any]:
-        """The server as it is listed now."""
-        config = server.config
-        described: dict[str, Any] = {
-            "name": server.name,
-            "state": server.state,
-            "detail": server.detail,
-            "transport": server.transport,
-            "era": server.era,
-            "version": server.version,
-            "info": server.info,
-            "instructions": server.instructions,
-            "tools": list(server.tools),
-            "resources": list(server.resources),
-            "templates": list(server.templates),
-            "prompts": list(server.prompts),
-            "problems": list(server.problems),
-        }
-        if config is not None:
-            described["config"] = {
-                "trust_annotations": config.trust_annotations,
-                "read_only": list(config.read_only),
-                "instructions": config.instructions,
-                "sampling": config.sampling,
-                "local": config.url is None or is_loopback(config.url),
-            }
-        self._described[server.name] = described
-        return described
+
+def described(server: Server) -> dict[str, Any]:
+    """The server as it is now, as far as a replay has to know it."""
+    config = server.config
+    known = config and {
+        "trust_annotations": config.trust_annotations,
+        "read_only": config.read_only,
+        "instructions": config.instructions,
+        "sampling": config.sampling,
+        "local": config.url is None or is_loopback(config.url),
+    }
+    return {
+        "name": server.name,
+        "config": known,
+        "state": server.state,
+        "detail": server.detail,
+        "transport": server.transport,
+        "era": server.era,
+        "version": server.version,
+        "info": server.info,
+        "instructions": server.instructions,
+        "tools": server.tools,
+        "resources": server.resources,
+        "templates": server.templates,
+        "prompts": server.prompts,
+    }

@@ -15,6 +15,7 @@ from mcphost.approvals.guard import Guard
 from mcphost.config.schema import Config, Limits
 from mcphost.errors import UsageError
 from mcphost.events import Event, Show
+from mcphost.journal import Journal
 from mcphost.messages import Message, to_json
 from mcphost.models.base import Model
 from mcphost.questions import Frontend
@@ -23,6 +24,7 @@ from mcphost.recording.lines import Line, Recording, dumps
 from mcphost.recording.recorder import marked
 from mcphost.recording.stand_ins import (
     LiveModel,
+    OrderedJournal,
     ReplayedFrontend,
     ReplayedModel,
     ReplayedPool,
@@ -53,12 +55,13 @@ class Replay:
         self.recording = recording
         self._live = model is not None
         self._tap = tap
-        self._tape = Tape(recording.lines, ordered=model is None, passing=self._pass)
+        self._pool: ReplayedPool | None = None
+        self.tape = Tape(recording.lines, ordered=model is None, passing=self._pass)
         self.system: str = header["system"]
         self.mode: Mode = header["mode"]
         self.yolo: bool = header["yolo"]
-        self.recorded: Model = LiveModel(self._tape, model) if model else ReplayedModel(self._tape, header["model"])
-        self._said = Said(self._tape, recording.lines)
+        self.recorded: Model = LiveModel(self.tape, model) if model else ReplayedModel(self.tape, header["model"])
+        self._said = Said(self.tape, recording.lines)
         self._policy = ReplayedPolicy(self._said, header)
         self._frontends: dict[int, ReplayedFrontend] = {}
         configs = {one["name"]: configured(one) for one in header["servers"]}
@@ -75,7 +78,11 @@ class Replay:
         show: Show,
         make: Callable[[Tape, Mapping[str, Any]], ReplayedServer] = ReplayedServer,
     ) -> Pool:
-        return ReplayedPool(self._tape, self.recording.header["servers"], show, make)
+        self._pool = ReplayedPool(self.tape, self.recording.header["servers"], show, make)
+        return self._pool
+
+    def journal(self, journal: Journal) -> Journal:
+        return OrderedJournal(self.tape, journal)
 
     def model(self, model: Model) -> Model:
         return self.recorded
@@ -84,7 +91,7 @@ class Replay:
         """`frontend` is shown everything, and its questions are answered from the recording."""
         if isinstance(frontend, ReplayedFrontend):
             return frontend
-        replayed = ReplayedFrontend(self._tape, frontend, live=self._live)
+        replayed = ReplayedFrontend(self.tape, frontend, live=self._live)
         return self._frontends.setdefault(id(frontend), replayed)
 
     def policy(self, policy: Policy) -> Policy:
@@ -94,11 +101,12 @@ class Replay:
         return ReplayedGuard(self._said, strict=self.recording.header["strict"])
 
     def turn(self, messages: Sequence[Message], **rest: object) -> None:
-        self._tape.saw("turn", messages=to_json(messages))
+        self.tape.saw("turn", messages=to_json(messages))
 
     async def show(self, event: Event) -> None:
         if (mark := marked(event)) is not None:
-            self._tape.saw("shown", **mark)
+            self.tape.saw("shown", **mark)
+            await self.tape.caught_up()
 
     def stamp(self, line: Line) -> float:
         """When this happened in the recorded run: the `stamp` of a Recorder that records the replay."""
@@ -107,14 +115,16 @@ class Replay:
 
     def check(self) -> None:
         """Raises the Divergence that there was, whatever became of it on its way."""
-        self._tape.check()
+        self.tape.check()
 
     def finish(self) -> None:
         """Raises Divergence where anything differed, or the recording goes on."""
-        self._tape.finish()
+        self.tape.finish()
 
     def _pass(self, line: Line) -> None:
-        if self._tap is not None:
+        if line["kind"] == "server" and self._pool is not None:
+            self._pool.change(line["name"], line["changed"])
+        elif self._tap is not None:
             self._tap(line["server"], Passed(line["sender"], line["era"], line["message"]))
 
 

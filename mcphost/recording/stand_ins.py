@@ -13,7 +13,8 @@ import anyio
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import Divergence, ServerUnavailable
 from mcphost.events import Event, Show
-from mcphost.messages import from_json, to_json
+from mcphost.journal import Effect, Journal, Record, Run
+from mcphost.messages import AssistantMessage, ToolResult, from_json, to_json
 from mcphost.models.base import Model, ModelInfo, ModelRequest, Piece
 from mcphost.questions import Frontend, Question
 from mcphost.recording.lines import Line, Requests
@@ -43,11 +44,14 @@ class ReplayedModel:
         self._requests = Requests()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
-        line = self._tape.did("request", **self._requests.told(self.name, request))
+        told = self._requests.told(self.name, request)
+        await self._tape.reach("request", **told)
+        line = self._tape.did("request", **told)
         self._requests.add(line["id"], self.name, request)
         reply = await self._tape.next(("request", line["id"]))
         for piece in reply["pieces"]:
             yield piece_from_json(piece)
+        self._tape.go_soon(reply)
         if "error" in reply:
             raise error_from_json(reply["error"])
         yield from_json(reply["message"])
@@ -96,8 +100,10 @@ class ReplayedFrontend:
         body = to_json(question)
         if self._live and not self._tape.knows("question", question=body):
             return await self._frontend.ask(question)
+        await self._tape.reach("question", question=body)
         line = self._tape.did("question", question=body)
         answer = await self._tape.next(("question", line["id"]))
+        self._tape.go(answer)
         return cast(A, answer_from_json(answer["answer"]))
 
 
@@ -109,10 +115,12 @@ class ReplayedServer(Server):
         dial = Dial(described["transport"])
         super().__init__(described["name"], config, dial, _no_link, limits=Limits(), emit=_nothing)
         self._tape = tape
+        self._described: Mapping[str, Any] = {}
         self.describe(described)
 
-    def describe(self, described: Mapping[str, Any]) -> None:
-        """It is now as this says."""
+    def describe(self, changed: Mapping[str, Any]) -> None:
+        """It is now as this says, and for the rest as it was."""
+        self._described = described = {**self._described, **changed}
         self.era = described["era"]
         self.version = described["version"]
         self.info = described["info"]
@@ -153,12 +161,14 @@ class ReplayedServer(Server):
     async def _ask(
         self, verb: str, about: Mapping[str, Any], caller: Caller | None = None, progress: Progress | None = None
     ) -> Any:
+        await self._tape.reach("call", server=self.name, verb=verb, about=about)
         try:
             line = self._tape.did("call", server=self.name, verb=verb, about=about)
             ending = await self._play(line["id"], caller, progress)
         except Divergence as error:
             # Nobody below the loop may end a turn: the model's next request does.
             raise ServerUnavailable(error.message, server=self.name) from error
+        self._tape.go_soon(ending)
         if "error" in ending:
             raise error_from_json(ending["error"])
         return outcome_from_json(verb, ending["value"])
@@ -170,17 +180,18 @@ class ReplayedServer(Server):
         async with anyio.create_task_group() as asking:
             while not ending and failure is None:
                 try:
-                    line = await self._tape.next(("call", id), hold=True)
+                    line = await self._tape.next(("call", id))
                 except Divergence as error:
                     failure = error
                     break
                 if line["kind"] == "outcome":
                     ending = line
-                elif line["kind"] == "progress" and progress:
-                    await progress(line["progress"], line["total"], line["message"])
                 elif line["kind"] == "asked" and caller:
                     asking.start_soon(self._answer, line, caller)
-                self._tape.go(line)
+                else:
+                    if progress and line["kind"] == "progress":
+                        await progress(line["progress"], line["total"], line["message"])
+                    self._tape.go(line)
             asking.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -188,6 +199,7 @@ class ReplayedServer(Server):
 
     async def _answer(self, line: Line, caller: Caller) -> None:
         answer = caller.sample if line["what"] == "sample" else caller.elicit
+        self._tape.go_soon(line)
         try:
             said: dict[str, Any] = {"result": to_json(await answer(self.name, line["params"]))}
         except RequestRefused as refusal:
@@ -196,6 +208,46 @@ class ReplayedServer(Server):
             self._tape.answered(asked=line["id"], **said)
         except Divergence:
             pass  # the tape keeps it
+
+
+class OrderedJournal:
+    """`journal`, which also holds the loop back until it had come as far in the recorded run: what happens next is
+    seen in the same order, also of calls that run side by side."""
+
+    def __init__(self, tape: Tape, journal: Journal) -> None:
+        self._tape = tape
+        self._journal = journal
+
+    async def begin(self, run: Run) -> None:
+        await self._journal.begin(run)
+
+    async def intent(self, effect: Effect) -> None:
+        await self._journal.intent(effect)
+        await self._reach(
+            "StepStarted" if effect.call is None else "CallStarted", effect.call.id if effect.call else None
+        )
+
+    async def outcome(self, effect: str, message: AssistantMessage | ToolResult) -> None:
+        await self._journal.outcome(effect, message)
+        if isinstance(message, ToolResult):
+            await self._reach("CallEnded", message.call_id)
+        elif message.stop != "cut":
+            await self._reach("Replied")
+
+    async def settle(self, effect: Effect, message: ToolResult) -> None:
+        await self._journal.settle(effect, message)
+        await self._reach("CallEnded", message.call_id)
+
+    async def finish(self, run: str, stop: str) -> None:
+        await self._journal.finish(run, stop)
+        if stop != "failed":
+            await self._reach("TurnEnded")
+
+    async def fold(self, run: str) -> Record:
+        return await self._journal.fold(run)
+
+    async def _reach(self, event: str, call: str | None = None) -> None:
+        await self._tape.reach("shown", event=event, **({"call": call} if call else {}))
 
 
 class ReplayedPool:
@@ -218,6 +270,7 @@ class ReplayedPool:
         for line in self._tape.opening():
             await self._happen(line)
         self._telling = asyncio.create_task(self._tell())
+        self._tape.telling = True
         return self
 
     async def __aexit__(
@@ -232,19 +285,23 @@ class ReplayedPool:
         await asyncio.wait([self._telling])
         return None
 
+    def change(self, server: str, changed: Mapping[str, Any]) -> None:
+        self._servers[server].describe(changed)
+
     async def settled(self, seconds: float, names: Collection[str] | None = None) -> bool:
         wanted = (self._servers[name] for name in (self._servers if names is None else names))
         return all(server.state not in ("pending", "restarting") for server in wanted)
 
     async def _tell(self) -> None:
-        while self._tape.goes_on(EVENTS):
-            line = await self._tape.next(EVENTS, hold=True)
-            await self._happen(line)
-            self._tape.go(line)
+        try:
+            while self._tape.goes_on(EVENTS):
+                line = await self._tape.next(EVENTS)
+                await self._happen(line)
+                self._tape.go(line)
+        finally:
+            self._tape.telling = False
 
     async def _happen(self, line: Line) -> None:
-        if "server" in line:
-            self._servers[line["server"]["name"]].describe(line["server"])
         await self._show(event_from_json(line["event"]))
 
 

@@ -20,6 +20,7 @@ CANDIDATES = 50  # lines that are looked at for the one that a differing act is 
 
 Owner: TypeAlias = tuple[str, int]
 EVENTS: Owner = ("event", 0)
+_PASSING = ("message", "server")
 
 _NAMES = {
     "request": "model request",
@@ -30,15 +31,17 @@ _NAMES = {
 
 
 class Tape:
-    """`passing` is shown each MCP message when its place comes. With `ordered` False, as when another model is asked,
-    acts may come in any order and are matched by what they are about."""
+    """`passing` is shown each MCP message and each change of a server when its place comes. With `ordered` False, as
+    when another model is asked, acts may come in any order and are matched by what they are about."""
 
     def __init__(self, lines: Sequence[Line], *, ordered: bool = True, passing: Callable[[Line], None]) -> None:
         self.divergence: Divergence | None = None
+        self.telling = False  # whether somebody takes the events
         self._lines = lines
         self._ordered = ordered
         self._passing = passing
         self._at = 0
+        self._told = asyncio.Event()
         self._done = [False] * len(lines)
         self._acts: dict[str, deque[int]] = defaultdict(deque)
         self._answers: dict[Owner, deque[int]] = defaultdict(deque)
@@ -46,12 +49,12 @@ class Tape:
         for index, line in enumerate(lines):
             if owner := _owner(line):
                 self._answers[owner].append(index)
-            elif line["kind"] != "message":
+            elif line["kind"] not in _PASSING:
                 self._acts[self._key(line)].append(index)
 
     def opening(self) -> Iterator[Line]:
         """What came from outside before the host did anything."""
-        while self._at < len(self._lines) and self._lines[self._at]["kind"] in ("event", "message"):
+        while self._at < len(self._lines) and self._lines[self._at]["kind"] in ("event", *_PASSING):
             line = self._lines[self._at]
             if line["kind"] == "event":
                 self._answers[EVENTS].popleft()
@@ -92,9 +95,9 @@ class Tape:
         if found := self._acts.get(self._key({"kind": kind, **body})):
             self._pass(found.popleft())
 
-    async def next(self, owner: Owner, *, hold: bool = False) -> Line:
-        """What came next in answer to the act with this id, once its place has come. With `hold` nothing follows it
-        until it is let `go`.
+    async def next(self, owner: Owner) -> Line:
+        """What came next in answer to the act with this id, once its place has come. Nothing follows it until it is
+        let `go`.
 
         Raises:
             Divergence: nothing did: the recorded run was ended here.
@@ -109,13 +112,27 @@ class Tape:
         index = answers.popleft()
         if self._ordered or owner == EVENTS:
             await self._turn_of(index, patient=owner == EVENTS)
-        line = self._lines[index]
-        return line if hold else self._pass(index)
+        return self._lines[index]
+
+    def go_soon(self, line: Line) -> None:
+        """`go` as soon as whoever got the line has gone on as far as it can."""
+        asyncio.get_running_loop().call_soon(self.go, line)
 
     def go(self, line: Line) -> None:
-        """Let follow what stands behind a line that was held."""
+        """Let follow what stands behind a line that was handed out."""
         if self._at < len(self._lines) and self._lines[self._at] is line:
             self._pass(self._at)
+
+    async def reach(self, kind: str, **body: Any) -> None:
+        """Wait until the host had come so far as to do this."""
+        found = self._acts.get(self._key({"kind": kind, **body}))
+        if found and self._ordered:
+            await self._turn_of(found[0], patient=False)
+
+    async def caught_up(self) -> None:
+        """Wait until the events that stand here have been shown: the host goes on behind them."""
+        while self.telling and self._at < len(self._lines) and self._lines[self._at]["kind"] == "event":
+            await self._told.wait()
 
     def check(self) -> None:
         """Raises the Divergence that there was."""
@@ -135,8 +152,8 @@ class Tape:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing but events and messages is left."""
-        return all(line["kind"] in ("event", "message") for line in self._lines[self._at :])
+        """Whether nothing is left that the host did."""
+        return all(line["kind"] in ("event", *_PASSING) for line in self._lines[self._at :])
 
     async def _turn_of(self, index: int, *, patient: bool) -> None:
         if index < self._at:
@@ -155,13 +172,15 @@ class Tape:
 
     def _pass(self, index: int) -> Line:
         self._done[index] = True
+        self._told.set()
+        self._told = asyncio.Event()
         self._advance()
         return self._lines[index]
 
     def _advance(self) -> None:
         while self._at < len(self._lines):
             line = self._lines[self._at]
-            if line["kind"] == "message":
+            if line["kind"] in _PASSING:
                 self._done[self._at] = True
                 self._passing(line)
             elif not self._done[self._at]:
