@@ -207,10 +207,8 @@ async def test_an_endless_line_ends_the_server(reaper: Reaper) -> None:
 @pytest.mark.parametrize("kind", ["log flood", "odd log flood", "ping flood"])
 async def test_the_answer_behind_a_flood_arrives(kind: str, reaper: Reaper) -> None:
     async with peer(reaper) as server:
-        started = time.monotonic()
         async with unstalled():
             assert await server.fault(kind) == "ok"
-        assert time.monotonic() - started < 5
         (noise,) = server.noise
         assert noise.startswith("sends more than 500 notifications (notificationsPerSecond) or 50 requests a second")
         assert len(server.heard) < 10_000
