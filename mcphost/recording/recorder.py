@@ -64,7 +64,8 @@ class Recorder:
         UsageError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, *, redact: Redact = str, stamp: Callable[[Line], float] | None = None) -> None:
+    def __init__(self, path: Path | str, *, redact: Redact = str, stamp: Callable[[Line], float] | None = None) -> None:
+        path = Path(path)
         try:
             path.unlink(missing_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -19,6 +19,7 @@ EXPECTED = {
         "Hello, Ada!",
         "anthropic/claude-sonnet-5-5",
     ],
+    "docs/testing.md": ["It is 5. {'result': 5}"],
 }
 
 
