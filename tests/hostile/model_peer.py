@@ -433,10 +433,22 @@ HELLO = ("partial answer",)
 CALLS = ("let me see", Call("healthy__add", ADD))
 
 
+def until(events: list[Event], said: str) -> list[Event]:
+    """The events up to and with the first that says this."""
+    return events[: 1 + next(place for place, event in enumerate(events) if said in json.dumps(event))]
+
+
 def started(exchange: Exchange) -> list[Event]:
-    """An answer up to and with its first text."""
-    events = exchange.events(*HELLO)
-    return events[: 1 + next(place for place, event in enumerate(events) if HELLO[0] in json.dumps(event))]
+    return until(exchange.events(*HELLO), HELLO[0])
+
+
+def failing(exchange: Exchange) -> Event:
+    """The event by which an API says amid a stream that it failed."""
+    said = {"message": "Overloaded", "code": "overloaded"}
+    if exchange.dialect == "responses":
+        return "error", {"type": "error", **said}
+    body = {"type": "error", "error": {"type": "overloaded_error", **said}}
+    return ("error" if exchange.dialect == "anthropic" else "", body)
 
 
 def cut(name: str, expect: str, says: str, then: str, upto: Callable[[Exchange], list[Event]], **more: Any) -> None:
@@ -454,7 +466,7 @@ for how in ("end", "close", "reset"):
     cut(f"nothing at all, {how}", "answered", "", how, lambda e: [], runs=1)
     cut(f"the first event alone, {how}", "answered", "", how, lambda e: e.events()[:1], runs=1)
     cut(f"cut amid the text, {how}", "failed|cut", "cut|broke|ended", how, started)
-    cut(f"cut amid the call, {how}", "failed|cut|answered", "", how, lambda e: e.events(*CALLS)[:-4])
+    cut(f"cut amid the call, {how}", "failed|cut|answered", "", how, lambda e: until(e.events(*CALLS), "healthy__add"))
     cut(f"cut before the end of the call, {how}", "failed|cut|answered", "", how, lambda e: e.events(*CALLS)[:-2])
 
 
@@ -477,16 +489,12 @@ def cut_event(exchange: Exchange) -> None:
 
 @fault("an error event amid the text", "c", "failed|busy", "Overloaded")
 def error_event(exchange: Exchange) -> None:
-    error = {"type": "overloaded_error", "message": "Overloaded", "code": "overloaded"}
-    body = {"type": "error", **({"error": error} if exchange.dialect != "responses" else error)}
-    exchange.stream([*started(exchange), ("error" if exchange.dialect != "chat" else "", body)])
+    exchange.stream([*started(exchange), failing(exchange)])
 
 
 @fault("an error event at once", "c", "answered", runs=1)
 def error_first(exchange: Exchange) -> None:
-    error = {"type": "overloaded_error", "message": "Overloaded", "code": "overloaded"}
-    body = {"type": "error", **({"error": error} if exchange.dialect != "responses" else error)}
-    exchange.stream([("error" if exchange.dialect != "chat" else "", body)])
+    exchange.stream([failing(exchange)])
 
 
 @fault("an error event that attacks", "c", "failed", "", times=0)
@@ -523,7 +531,7 @@ calls("arguments: unpaired surrogate", Call("healthy__echo", '{"text": "\\ud800"
 calls("arguments: 100,000 levels", Call("healthy__add", '{"a":' * 100_000 + "1" + "}" * 100_000))
 calls("arguments: 1 MB", Call("healthy__add", '{"a": "' + "x" * 1_000_000 + '"}'))
 calls("arguments: repeated keys", Call("healthy__add", '{"a": "x", "a": 1, "b": "y"}'))
-calls("arguments: attack", Call("healthy__add", json.dumps({ATTACK: ATTACK})))
+calls("arguments: attack", Call("healthy__add", json.dumps({ATTACK: ATTACK})), runs=1)
 
 # -- (e) tool calls ----------------------------------------------------------------------------------------------------
 
