@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcphost.errors import ContextOverflow, ModelBusy, ModelCut, ModelError
-from mcphost.models.base import ModelInfo, ModelRequest, Piece, ToolQuarantined, Waiting
+from mcphost.models.base import ModelInfo, ModelRequest, Piece, ReasoningDelta, TextDelta, ToolQuarantined, Waiting
 from mcphost.models.endpoints import ANTHROPIC_URL, OPENAI_URL, Endpoint
 from mcphost.models.failures import blamed_tool
 from mcphost.models.retries import Retries
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mcphost.models.codec import Codec, Decoder, Encoded
 
 _GRACE = 1.0  # seconds for a stream to end by itself after its last event, so that its connection can be used again
+REPLY_LIMIT = 8 * 1024 * 1024  # characters, several times what the largest output of any model is
 
 
 class HttpModel:
@@ -105,10 +106,17 @@ class HttpModel:
     async def _reply(self, encoded: Encoded) -> AsyncGenerator[Piece, None]:
         decoder = self._codec.decoder(encoded)
         wire, path = self._open(), self._codec.path
+        size = 0
         async with aclosing(pairs(wire, path, encoded.body, self._endpoint, self._connection)) as events:
             try:
                 async for event, data in events:
                     for piece in decoder.feed(event, data):
+                        size += len(piece.text) if isinstance(piece, TextDelta | ReasoningDelta) else 0
+                        if size > REPLY_LIMIT:
+                            raise ModelError(
+                                f"The model API's reply is longer than {REPLY_LIMIT} characters.",
+                                hint="No model writes that much: look at what answers at this address.",
+                            )
                         yield piece
                     if decoder.done:
                         await _drain(events)

@@ -666,7 +666,7 @@ calls("text of 1 MB", "word " * 200_000, kind="g")
 calls("text with unpaired surrogates", "a\ud800b", kind="g")
 
 
-@fault("text of 30 MB in pieces", "g", "answered|failed|cut", slow=True)
+@fault("text of 30 MB in pieces", "g", "failed", "longer than", times=0, slow=True)
 def much_text(exchange: Exchange) -> None:
     events = exchange.events("x" * 1_000)
     place = next(number for number, event in enumerate(events) if "x" * 1_000 in json.dumps(event[1]))
