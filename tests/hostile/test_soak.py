@@ -7,10 +7,10 @@ import pytest
 from tests.hostile.soak import Soak, soak
 
 
-def check(found: Soak, calls: int) -> None:
+def check(found: Soak, calls: int, *, answered: float) -> None:
     assert found.outcomes.total() == calls
     assert {*found.outcomes} <= {"answered", "lost", "unavailable"}
-    assert found.outcomes["answered"] > calls * 0.7
+    assert found.outcomes["answered"] > calls * answered
     assert found.wrong == []
     assert found.twice == []
     assert found.kills
@@ -20,7 +20,7 @@ def check(found: Soak, calls: int) -> None:
 
 
 async def test_every_call_has_one_outcome() -> None:
-    check(await soak(servers=6, calls=600, tasks=16, kills=1, seconds=3, seed=1), 600)
+    check(await soak(servers=6, calls=600, tasks=16, kills=1, seconds=3, seed=1), 600, answered=0.3)
 
 
 @pytest.mark.long
@@ -28,5 +28,5 @@ async def test_every_call_has_one_outcome() -> None:
 async def test_every_call_has_one_outcome_for_three_minutes() -> None:
     found = await soak(servers=50, calls=10_000, tasks=64, kills=4, seconds=180, seed=1)
     print(found.line(50, 64))
-    check(found, 10_000)
+    check(found, 10_000, answered=0.8)
     assert found.late - found.early < 30e6
