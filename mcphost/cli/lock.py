@@ -37,7 +37,7 @@ def lock(configs: tuple[Path, ...], only: tuple[str, ...], debug: bool) -> int:
         click.echo(f"{NAME}: {len(found)} servers, {tools} tools")
         return DONE
 
-    return look(configs, only, write, debug=debug)
+    return look(configs, only, write, debug=debug, met_anew=True)
 
 
 def offers(chat: Chat) -> Mapping[str, Locked]:

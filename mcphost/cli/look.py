@@ -63,7 +63,7 @@ def servers(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, deb
                 click.echo(chat.host.secrets.redact(_details(server, chat.host.environ)))
         return DONE
 
-    return look(configs, only, show, debug=debug, require=False)
+    return look(configs, only, show, debug=debug, require=False, met_anew=True)
 
 
 @click.command()
@@ -164,10 +164,12 @@ def look(
     *,
     debug: bool,
     require: bool = True,
+    met_anew: bool = False,
 ) -> int:
-    """Start the servers, wait for them, let `show` look: at what they say now, not at what is remembered of them.
+    """Start the servers, wait for them, let `show` look at what they list.
 
-    `require` False: failed servers are something to look at.
+    `require` False: failed servers are something to look at. `met_anew`: what they say of themselves is, too, so that
+    nothing remembered may stand in for it.
     """
     if debug:
         log_to_stderr()
@@ -178,6 +180,8 @@ def look(
         from mcphost.cli import loop
         from mcphost.frontends.formats import Output
 
+        from mcphost.servers.eras import EraFile
+
         narrator = Output(sys.stdout, sys.stderr, terminal=terminal(), color=wants_color(False)).narrator()
         host = app.host(
             started.config,
@@ -186,6 +190,7 @@ def look(
             environ=started.environ,
             processes=started.processes,
             reaper=started.reaper,
+            eras=None if met_anew else EraFile(started.paths.eras),
         )
         warm(None)
 
