@@ -179,7 +179,6 @@ def look(
         from mcphost import app
         from mcphost.cli import loop
         from mcphost.frontends.formats import Output
-
         from mcphost.servers.eras import EraFile
 
         narrator = Output(sys.stdout, sys.stderr, terminal=terminal(), color=wants_color(False)).narrator()
