@@ -19,6 +19,7 @@ T = TypeVar("T")
 SHOWN = 24  # characters; keys and tokens are longer
 
 _SECRET_PLACE = re.compile(r"[.\]](?:env|environment|headers|args|apiKey)(?![\w-])")
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -147,6 +148,14 @@ def url(node: Node, value: str) -> str:
     """`value` (the text of `node`, expanded) if it is an address that HTTP can reach."""
     if not _reachable(value):
         raise wrong(node, "an address that begins with http:// or https://")
+    return value
+
+
+def proxy(node: Node, value: str) -> str:
+    """`value` (the text of `node`, expanded) if it is the address of a proxy, or empty."""
+    scheme, _, rest = value.partition("://")
+    if value and not (scheme in PROXY_SCHEMES and _reachable(f"http://{rest}")):
+        raise wrong(node, "a proxy's address, which begins with http://, https:// or socks5://")
     return value
 
 

@@ -37,7 +37,8 @@ class ServerConfig:
     Exactly one of `command` (stdio) and `url` (http, sse) is set. `transport` "http" falls back to HTTP+SSE where the
     server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
     `limits`: what is set for this server, by fields of Limits. `read_only` are globs of tools that the user says only
-    read; `accepts` names servers whose results may go into this one's arguments. `written` has
+    read; `accepts` names servers whose results may go into this one's arguments. `proxy` and
+    `ca_file` say how `url` is reached, where the environment does not. `written` has
     the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the file, `variables`
     the names of all that were expanded in the entry. `files` are those it runs, each with the
     SHA-256 of the content that a person trusted.
@@ -62,6 +63,8 @@ class ServerConfig:
     read_only: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
     instructions: bool = True
+    proxy: str | None = None
+    ca_file: str | None = None
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     source: Source = Source()
@@ -83,6 +86,8 @@ class EndpointConfig:
     base_url: str | None = None
     api_key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    proxy: str | None = None
+    ca_file: str | None = None
     source: Source = Source()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from mcphost.config.network import PROXIES
 from mcphost.config.schema import Config
 from mcphost.text import one_line
 
@@ -76,11 +77,14 @@ def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, st
     for endpoint in config.endpoints.values():
         yield endpoint.api_key or "", f"apiKey of {one_line(endpoint.name, 60)}"
         yield from _headers(endpoint.headers)
-        yield from _address(endpoint.base_url)
+        yield from (*_address(endpoint.base_url), *_address(endpoint.proxy))
     for server in config.servers.values():
         yield from _headers(server.headers)
-        yield from _address(server.url)
+        yield from (*_address(server.url), *_address(server.proxy))
         yield from ((value, name) for name, value in server.env.items() if _NAMES.search(name))
+    for name, value in environ.items():
+        if name.lower() in PROXIES:
+            yield from _address(value)
     # A path is where a secret is, not the secret.
     yield from ((value, name) for name, value in environ.items() if _NAMES.search(name) and not value.startswith("/"))
 

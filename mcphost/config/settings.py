@@ -71,6 +71,8 @@ SERVER: Mapping[str, tuple[str, Reader]] = {
     "allow": ("allow", _globs),
     "deny": ("deny", _globs),
     "instructions": ("instructions", checks.flag),
+    "proxy": ("proxy", lambda node: node),
+    "caFile": ("ca_file", lambda node: node),
 }
 
 
@@ -113,11 +115,15 @@ class Settings:
                 yield f"{at} is at {checks.origin(endpoint.base_url)}"
             if endpoint.api_key or endpoint.headers:
                 yield f"{at} brings its own key or headers"
+            if endpoint.proxy or endpoint.ca_file:
+                yield f"{at} is reached through a proxy, or by certificates, of its own"
         for name, server in self.servers.items():
             if server.fields.get("sampling") == "allow":
                 yield f"{server.node.source} lets {name} ask the model without a question to you"
             if server.fields.get("trust_annotations"):
                 yield f"{server.node.source} trusts what {name} says about its own tools"
+            if server.fields.get("proxy") or server.fields.get("ca_file"):
+                yield f"{server.node.source} has {name} reached through a proxy, or by certificates, of its own"
             if globs := server.fields.get("read_only"):
                 yield f"{server.node.source} says that these tools of {name} only read: {', '.join(globs)}"
             if others := server.fields.get("accepts"):
@@ -144,7 +150,7 @@ def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
         roots=checks.optional(section, "roots", lambda node: tuple(map(expander.path, _texts(node)))),
         plugins=checks.optional(section, "plugins", lambda node: tuple(_plugin(one, expander) for one in _texts(node))),
         journal=checks.optional(section, "journal", lambda node: _journal(node, expander)),
-        servers=_each(section, "servers", _server),
+        servers=_each(section, "servers", lambda name, entry: _server(name, entry, expander)),
     )
 
 
@@ -237,7 +243,7 @@ def _endpoint(name: str, node: Node, expander: Expander) -> EndpointConfig | Con
     who uses another endpoint need not mind."""
     if not name.strip() or "/" in name:
         raise fault(node, "an endpoint's name is not empty and has no slash: models are named ENDPOINT/MODEL")
-    entries = checks.members_of(node, ("api", "baseUrl", "apiKey", "headers"))
+    entries = checks.members_of(node, ("api", "baseUrl", "apiKey", "headers", "proxy", "caFile"))
     api = cast(Api, checks.choice(checks.required(node, entries, "api", f"one of {', '.join(APIS)}"), APIS))
     try:
         return EndpointConfig(
@@ -246,6 +252,8 @@ def _endpoint(name: str, node: Node, expander: Expander) -> EndpointConfig | Con
             base_url=checks.optional(entries, "baseUrl", lambda url: checks.url(url, expander.text(url))),
             api_key=checks.optional(entries, "apiKey", lambda key: _key(key, expander)),
             headers=checks.optional(entries, "headers", lambda headers: read_headers(headers, expander)) or {},
+            proxy=checks.optional(entries, "proxy", lambda proxy: checks.proxy(proxy, expander.text(proxy))) or None,
+            ca_file=checks.optional(entries, "caFile", lambda file: str(expander.path(file))),
             source=node.source,
         )
     except ConfigError as error:
@@ -286,8 +294,9 @@ def denying(server: str, node: Node) -> list[Rule]:
     return [Rule(server, _glob(server, glob), "deny", source=glob.source) for glob in _texts(node)]
 
 
-def _server(name: str, node: Node) -> ServerSettings:
+def _server(name: str, node: Node, expander: Expander) -> ServerSettings:
     fields = _fields(node, {**SERVER, **SERVER_LIMITS})
+    fields |= _network(fields, expander)
     names = [name for name, _ in SERVER_LIMITS.values() if name in fields]
     if names:
         fields["limits"] = {name: fields.pop(name) for name in names}
@@ -298,6 +307,16 @@ def _server(name: str, node: Node) -> ServerSettings:
             rules += [Rule(name, _glob(name, glob), decision, source=glob.source) for glob in fields[decision]]
             fields[decision] = tuple(glob.value for glob in fields[decision])
     return ServerSettings(node, fields, tuple(rules))
+
+
+def _network(fields: Mapping[str, Node], expander: Expander) -> dict[str, str | None]:
+    """`proxy` and `ca_file`, as far as there are any. A proxy that its variable leaves empty is none."""
+    found: dict[str, str | None] = {}
+    if "proxy" in fields:
+        found["proxy"] = checks.proxy(fields["proxy"], expander.text(fields["proxy"])) or None
+    if "ca_file" in fields:
+        found["ca_file"] = str(expander.path(fields["ca_file"]))
+    return found
 
 
 def _glob(server: str, node: Node) -> str:

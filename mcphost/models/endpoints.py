@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
+from mcphost.config.network import Network
 from mcphost.config.schema import EndpointConfig
 from mcphost.errors import SignInNeeded, UsageError
 
@@ -29,7 +30,7 @@ _OWN_HOSTS = ("api.anthropic.com", "api.openai.com", ".api.openai.com", ".openai
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One model API. `key` is sent as a bearer token; `key_source` is where a person would set it, for messages;
-    `headers` are sent with every request and win over what the API's wire would send."""
+    `headers` are sent with every request and win over what the API's wire would send; `network` is the way there."""
 
     name: str
     api: str
@@ -37,6 +38,7 @@ class Endpoint:
     key: str | None = None
     key_source: str = "the endpoint's key"
     headers: Mapping[str, str] = field(default_factory=dict)
+    network: Network = field(default_factory=Network)
 
     @property
     def compatible(self) -> bool:
@@ -86,7 +88,9 @@ def find(provider: str, endpoints: Mapping[str, EndpointConfig], environ: Mappin
             hint=f"Set {endpoint.key_source}, or choose another model with -m.",
             endpoint=endpoint.name,
         )
-    return endpoint
+    entry = endpoints.get(provider)
+    own = {"proxy": entry.proxy, "ca_file": entry.ca_file} if entry else {}
+    return replace(endpoint, network=Network.of(endpoint.base_url, environ, **own))
 
 
 def default_model(environ: Mapping[str, str], endpoints: Mapping[str, EndpointConfig]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -18,12 +19,12 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mcphost.config.definition import digest
+from mcphost.config.network import Network
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
 from mcphost.servers.definition import defined
 from mcphost.servers.dial import Dial, limits_of
-from mcphost.servers.environment import proxy_for
 from mcphost.servers.eras import Eras, Verdict
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.servers.server import Server
@@ -91,7 +92,7 @@ class ServerPool:
         self._outbox: MemoryObjectSendStream[Event]
         self._tasks: anyio.abc.TaskGroup
         self._running: set[str] = set()
-        self._tls: ssl.SSLContext | None = None
+        self._contexts: dict[Network, ssl.SSLContext] = {}
         self._ended = anyio.Event()
         made: dict[str, Server] = {}
         for name, config in servers.items():
@@ -195,22 +196,23 @@ class ServerPool:
         def open_link(dial: Dial) -> Link:
             from mcphost.servers.adapter.http import HttpLink
 
-            limits, proxy = limits_of(config, self._limits), proxy_for(config.url or "", self._environ)
+            limits = limits_of(config, self._limits)
+            network = Network.of(config.url or "", self._environ, proxy=config.proxy, ca_file=config.ca_file)
             try:
-                return HttpLink(config, dial, limits=limits, tls=self._shared_tls, proxy=proxy)
+                return HttpLink(config, dial, limits=limits, tls=lambda: self._tls(network), proxy=network.proxy)
             except (ImportError, OSError, ValueError) as error:
                 text = f"{config.name} cannot be reached: {one_line(str(error))}"
-                hint = "Check the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR."
+                hint = "Check proxy and caFile in mcphost.servers, the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR."
                 raise ServerUnavailable(text, hint=hint, server=config.name) from error
 
         return open_link
 
-    def _shared_tls(self) -> ssl.SSLContext:
-        from mcphost.servers.adapter.http import tls_context
-
-        if self._tls is None:
-            self._tls = tls_context(self._environ)
-        return self._tls
+    def _tls(self, network: Network) -> ssl.SSLContext:
+        """One context for all servers that need the same."""
+        certificates = replace(network, proxy=None)
+        if certificates not in self._contexts:
+            self._contexts[certificates] = certificates.tls()
+        return self._contexts[certificates]
 
     def _reap(self) -> Reaper:
         if self._reaper is None:

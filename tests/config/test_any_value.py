@@ -16,10 +16,10 @@ from mcphost.errors import ConfigError
 from mcphost.text import safe
 
 SERVER = "command args env environment cwd url httpUrl type transport headers disabled enabled required timeout trust"
-ENDPOINT = "api baseUrl apiKey headers"
+ENDPOINT = "api baseUrl apiKey headers proxy caFile"
 RULE = "server tool arguments decision message"
 LIMITS = "maxSteps connectTimeoutSeconds callMaxSeconds resultTokens messageBytes"
-OWN = "protocol sampling trustAnnotations allow deny instructions"
+OWN = "protocol sampling trustAnnotations allow deny instructions proxy caFile"
 
 TEXTS = """
 x http://h https://u:p@[::1]:8/x http://[ ${V} ${NO} ${V ${a:b} ~ ~/x stdio http anthropic allow deny auto * s s__t :

@@ -125,7 +125,7 @@ ERRORS = [
     ),
     (
         {"models": {"m": {"api": "anthropic", "baseURL": "http://h"}}},
-        "mcphost.models.m.baseURL: unknown key; expected one of api, baseUrl, apiKey, headers "
+        "mcphost.models.m.baseURL: unknown key; expected one of api, baseUrl, apiKey, headers, proxy, caFile "
         '(did you mean "baseUrl"?)',
     ),
     (

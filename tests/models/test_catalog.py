@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from mcphost.config.schema import EndpointConfig
-from mcphost.errors import ConfigError, SignInNeeded, UsageError
+from mcphost.errors import ConfigError, ModelError, SignInNeeded, UsageError
 from mcphost.models import APIS, Endpoint, HttpModel, Model, ScriptedModel, default_model, open_model
+from mcphost.models.base import Waiting
 from mcphost.models.endpoints import OLLAMA_URL, find
+from tests.models.conversation import request
+from tests.proxy import relay
 
 
 def _open(name: str, endpoints: dict[str, EndpointConfig] | None = None, **environ: str) -> Model:
@@ -145,3 +149,27 @@ def test_models_are_opened_without_any_connection() -> None:
     model = _open("anthropic", ANTHROPIC_API_KEY="k")
     assert isinstance(model, HttpModel)
     assert model._wire is None
+
+
+@pytest.mark.parametrize("configured", [False, True])
+async def test_a_model_api_is_reached_through_its_proxy(configured: bool) -> None:
+    async with relay() as (proxy, asked):
+        entry = EndpointConfig(
+            "lab", "openai-chat", "http://models.invalid/v1", "key-12345", proxy=proxy if configured else None
+        )
+        environ = {"http_proxy": "http://127.0.0.1:1" if configured else proxy}
+        model = open_model("lab/m", endpoints={"lab": entry}, environ=environ)
+        async with aclosing(model.stream(request("hi"))) as pieces:
+            waiting = await anext(pieces)
+        await model.aclose()
+    assert isinstance(waiting, Waiting)
+    assert "503" in waiting.why
+    assert asked == ["POST http://models.invalid/v1/chat/completions HTTP/1.1"]
+
+
+async def test_certificates_that_cannot_be_read_are_named_before_anything_is_sent() -> None:
+    entry = EndpointConfig("lab", "openai-chat", "https://models.invalid/v1", "key-12345", ca_file="/no/such/file.pem")
+    model = open_model("lab/m", endpoints={"lab": entry}, environ={})
+    with pytest.raises(ModelError, match=r"'lab' cannot be reached: .*No such file") as caught:
+        model.warm()
+    assert "caFile" in (caught.value.hint or "")

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ServerError, ServerLost, ServerRefused, ServerTimeout, ServerUnavailable
 from mcphost.servers import Server
-from mcphost.servers.environment import proxy_for
+from tests.proxy import relay
 from tests.servers.serving import Fault, Peer, Request, events, http, result, serving
 from tests.servers.test_pool import adder, pool
 
@@ -316,45 +316,18 @@ async def test_a_server_that_ends_its_streams_at_once_is_not_stormed() -> None:
         assert sum(request.method == "GET" for request in peer.requests) < 20
 
 
-@pytest.mark.parametrize(
-    ("url", "environ", "proxy"),
-    [
-        ("https://example.com/mcp", {}, None),
-        ("https://example.com/mcp", {"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
-        ("https://example.com/mcp", {"https_proxy": "proxy:3128", "http_proxy": "other"}, "http://proxy:3128"),
-        ("http://example.com/mcp", {"HTTPS_PROXY": "proxy"}, None),
-        ("http://example.com/mcp", {"all_proxy": "socks5://proxy"}, "socks5://proxy"),
-        ("https://api.example.com", {"https_proxy": "p", "no_proxy": "other.org, .example.com"}, None),
-        ("https://example.com", {"https_proxy": "p", "NO_PROXY": "example.com"}, None),
-        ("https://example.com:8443", {"https_proxy": "p", "no_proxy": "example.com:8443"}, None),
-        ("https://badexample.com", {"https_proxy": "p", "no_proxy": "example.com"}, "http://p"),
-        ("https://example.com", {"https_proxy": "p", "no_proxy": "*"}, None),
-        ("http://127.0.0.1:8000/mcp", {"http_proxy": "p"}, None),
-        ("http://[::1]:8000/mcp", {"http_proxy": "p"}, None),
-        ("http://localhost/mcp", {"all_proxy": "p"}, None),
-    ],
-)
-def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], proxy: str | None) -> None:
-    assert proxy_for(url, environ) == proxy
-
-
-async def test_a_server_is_reached_through_its_proxy() -> None:
-    asked: list[bytes] = []
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append((await reader.readuntil(b"\r\n\r\n")).splitlines()[0])
-        writer.write(http("503 Service Unavailable"))
-        await writer.drain()
-        writer.close()
-
-    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
-    proxy = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    config = ServerConfig("web", url="http://server.invalid/mcp", transport="http")
-    async with pool({"web": config}, environ={"http_proxy": proxy}) as running:
-        assert await running.settled(15)
-        assert "HTTP 503" in running.servers["web"].detail
-    listening.close()
-    assert asked[0] == b"POST http://server.invalid/mcp HTTP/1.1"
+@pytest.mark.parametrize("configured", [False, True])
+async def test_a_server_is_reached_through_its_proxy(configured: bool) -> None:
+    async with relay() as (proxy, asked):
+        config = ServerConfig(
+            "web", url="http://server.invalid/mcp", transport="http", proxy=proxy if configured else None
+        )
+        async with pool(
+            {"web": config}, environ={"http_proxy": "http://127.0.0.1:1" if configured else proxy}
+        ) as running:
+            assert await running.settled(15)
+            assert "HTTP 503" in running.servers["web"].detail
+    assert asked[0] == "POST http://server.invalid/mcp HTTP/1.1"
 
 
 @pytest.mark.parametrize(
@@ -373,7 +346,7 @@ async def test_a_proxy_or_certificates_that_cannot_be_used_fail_that_server_alon
         web = running.servers["web"]
         assert (web.state, running.servers["adder"].state) == ("failed", "ready")
         assert says in web.detail
-        assert web.status.hint == "Check the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR."
+        assert "SSL_CERT_FILE" in (web.status.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from mcphost.errors import ModelCut, ModelError
 from mcphost.models import failures
 from mcphost.models.endpoints import Endpoint
 from mcphost.models.sse import EventReader, Pair
+from mcphost.text import one_line
 
 if TYPE_CHECKING:
     import ssl
@@ -40,9 +41,31 @@ class Connection:
 
         return httpx2.Timeout(self.first_byte, connect=self.connect)
 
-    def verify(self, url: str) -> ssl.SSLContext | bool:
-        """What httpx2 is to verify with: a context takes long to build, and plain http uses none."""
-        return False if url.startswith("http:") else self.tls or True
+    def client(self, endpoint: Endpoint, headers: httpx2.Headers | None = None) -> httpx2.AsyncClient:
+        """A client that goes the endpoint's own way: no environment, no redirects. A context takes long to build, and
+        plain http uses none.
+
+        Raises:
+            ModelError: its proxy or its certificates cannot be used.
+        """
+        import httpx2
+
+        network = endpoint.network
+        plain = endpoint.base_url.startswith("http:")
+        try:
+            return httpx2.AsyncClient(
+                headers=headers,
+                verify=False if plain else self.tls or network.tls(),
+                proxy=network.proxy,
+                timeout=self.timeout,
+                trust_env=False,
+                follow_redirects=False,
+            )
+        except (ImportError, OSError, ValueError) as error:
+            raise ModelError(
+                f"The model API {endpoint.name!r} cannot be reached: {one_line(str(error))}",
+                hint="Check proxy and caFile in mcphost.models, the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR.",
+            ) from error
 
 
 class Wire(Protocol):

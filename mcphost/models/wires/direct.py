@@ -19,13 +19,7 @@ class DirectWire:
     def __init__(self, endpoint: Endpoint, connection: Connection) -> None:
         self._endpoint = endpoint
         self._url = endpoint.base_url.rstrip("/")
-        self._client = httpx2.AsyncClient(
-            headers=_headers(endpoint),
-            verify=connection.verify(self._url),
-            timeout=connection.timeout,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._client = connection.client(endpoint, _headers(endpoint))
 
     async def send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -52,8 +52,7 @@ class SdkWire:
 
 def official_client(endpoint: Endpoint, connection: Connection) -> AsyncAnthropic | AsyncOpenAI:
     """A client that sends what the direct wire sends: no environment, no profile of the user's, no redirect."""
-    verify = connection.verify(endpoint.base_url)
-    http = httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False)
+    http = connection.client(endpoint)
     key, headers = endpoint.key or "", dict(endpoint.headers)
     if endpoint.api == "anthropic":
         from anthropic import AsyncAnthropic

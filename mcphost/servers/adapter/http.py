@@ -10,7 +10,7 @@ import email.utils
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
@@ -219,16 +219,6 @@ class HttpLink:
     async def close(self) -> None:
         with anyio.move_on_after(1):
             await self._client.aclose()
-
-
-def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's certificates, and those of SSL_CERT_FILE and SSL_CERT_DIR. Takes some 20 ms: one is shared by all
-    servers. Raises OSError where they cannot be read."""
-    context = httpx2.create_ssl_context(trust_env=False)
-    file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
-    if file or directory:
-        context.load_verify_locations(file or None, directory or None)
-    return context
 
 
 def _fault(request: httpx2.Request, fault: Fault, message: str, *, http: int = 502, **detail: Any) -> httpx2.Response:
