@@ -151,6 +151,13 @@ class Agent:
         self.caller = caller
         self.frontend: Frontend = frontend or Silent()
         self.on_unknown = on_unknown
+        self.running: set[anyio.CancelScope] = set()
+
+    def cancel_calls(self) -> bool:
+        """Cancel the calls that run now: each has a result that says so, and the turn goes on. False: none runs."""
+        for scope in self.running:
+            scope.cancel()
+        return bool(self.running)
 
     async def run(
         self,
@@ -330,6 +337,7 @@ class _Call:
         self.effect = pending or Effect(_mint(), run, "tool", call=call)
         self.called = Called(call, _error(call, _UNKNOWN if pending else "Cancelled before it ran."), 0.0)
         self.intended = False
+        self.started = 0.0
 
     async def settle(self, complete: bool) -> None:
         try:
@@ -365,8 +373,18 @@ class _Call:
                 suggestion=verdict.suggestion,
             )
             return
-        async with self.limiter:
-            await self._run(tool, verdict)
+        with anyio.CancelScope() as scope:
+            self.agent.running.add(scope)
+            try:
+                async with self.limiter:
+                    await self._run(tool, verdict)
+            finally:
+                self.agent.running.discard(scope)
+        if scope.cancelled_caught:
+            seconds = time.monotonic() - self.started if self.intended else 0.0
+            how = _MAYBE if self.intended else "It did not run."
+            result = _error(self.call, f"Cancelled by user. {how}")
+            self.called = replace(self.called, result=result, seconds=seconds)
 
     async def _may_repeat(self, effect: Effect) -> bool:
         if effect.safe or self.agent.on_unknown != "ask":
@@ -390,7 +408,7 @@ class _Call:
         self.effect = replace(self.effect, call=go.call, safe=tool.repeatable)
         await self.agent.journal.intent(self.effect)
         self.intended = True
-        started = time.monotonic()
+        self.started = time.monotonic()
         self.called = Called(
             go.call, _error(self.call, "Cancelled while it ran: it may or may not have taken effect."), 0.0
         )
@@ -402,7 +420,7 @@ class _Call:
         if arguments != self.call.arguments:
             edited = f"A person edited the arguments; it ran with {json.dumps(arguments, ensure_ascii=False)}."
             result = replace(result, note=f"{edited} {result.note or ''}".rstrip())
-        self.called = Called(go.call, result, time.monotonic() - started)
+        self.called = Called(go.call, result, time.monotonic() - self.started)
 
     async def _progress(self, progress: float, total: float | None, message: str | None) -> None:
         await self.agent.show(CallProgressed(call=self.call.id, progress=progress, total=total, message=message))
@@ -422,6 +440,8 @@ class _Call:
             )
         )
 
+
+_MAYBE = "It may or may not have taken effect."
 
 _UNKNOWN = (
     "The run was interrupted while this call was under way: it may or may not have taken effect, and it was not "

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from mcphost import config as configuration
-from mcphost.agent import Agent, Conversation, OnUnknown, Reply, abandon
+from mcphost.agent import Agent, Conversation, OnUnknown, Reply, abandon, unanswered
 from mcphost.approvals import Gate, Guard, Policy
 from mcphost.config.schema import Config, ServerConfig
 from mcphost.config.secrets import Secrets
 from mcphost.errors import Busy, ServerUnavailable, UsageError
 from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
 from mcphost.journal import Journal, MemoryJournal, Record
-from mcphost.messages import Message, ToolResult, Usage, UserMessage, text_block
+from mcphost.messages import Block, Message, ToolResult, Usage, UserMessage, text_block
 from mcphost.models import APIS, ModelFactory, default_model, open_model
 from mcphost.models.base import Model
 from mcphost.questions import Frontend, Silent
@@ -257,7 +257,10 @@ class Host:
 
 
 class Chat:
-    """One conversation: its model, its frontend, its consent. Made by `Host.chat`; one turn at a time."""
+    """One conversation: its model, its frontend, its consent. Made by `Host.chat`; one turn at a time.
+
+    `system` is read when the conversation begins: a change is for the next one (law 11).
+    """
 
     def __init__(
         self,
@@ -276,11 +279,12 @@ class Chat:
         self.policy = policy
         self.conversation = _recorded(record) if record else None
         self.turn = 0
+        self.system = system
         self._record = record
-        self._system = system
         self._patience = patience
         self._inbox: deque[UserMessage] = deque()
         self._scope: anyio.CancelScope | None = None
+        self._agent: Agent | None = None
         self._seq = 0
         self._told: set[str] = set()
         self._sinks: list[Show] = []
@@ -355,16 +359,61 @@ class Chat:
         try:
             return await turn
         finally:
-            self._scope = None
+            self._scope = self._agent = None
 
-    def steer(self, text: str) -> None:
-        """Hand `text` to the running turn at its next step; without one it opens the next turn's step."""
-        self._inbox.append(UserMessage((text_block(text),), origin="steer"))
+    @property
+    def running(self) -> bool:
+        """Whether a turn is running."""
+        return self._scope is not None
+
+    def steer(self, content: str | Sequence[Block]) -> None:
+        """Hand `content` to the running turn at its next step; without one it opens the next turn's step."""
+        blocks = (text_block(content),) if isinstance(content, str) else tuple(content)
+        self._inbox.append(UserMessage(blocks, origin="steer"))
 
     def cancel(self) -> None:
         """End the running turn: its calls are cancelled (their servers live on), and `send` returns."""
         if self._scope is not None:
             self._scope.cancel()
+
+    def cancel_calls(self) -> bool:
+        """Cancel the calls that run now: the model reads so, and the turn goes on. False: none runs."""
+        return self._agent is not None and self._agent.cancel_calls()
+
+    def another(self, *, resume: Record | None = None) -> Chat:
+        """A chat like this one, with a conversation of its own: a new one, or the recorded one."""
+        return self.host.chat(
+            model=self._model if resume is None else resume.run.model,
+            frontend=self.frontend,
+            system=self.system,
+            policy=self.policy,
+            patience=self._patience,
+            resume=resume,
+        )
+
+    def fork(self, messages: int | None = None) -> Chat:
+        """A chat like this one, with a copy of the first `messages` messages of its conversation; all without it. Calls
+        among them keep their results (law 1), so that it may be some more.
+
+        Raises:
+            UsageError: there are not so many.
+            Busy: a turn is running.
+        """
+        if self._scope is not None:
+            raise Busy("a turn is running in this chat", hint="Cancel it first.")
+        copied = self.conversation.messages if self.conversation else []
+        if messages is not None and not 1 <= messages <= len(copied):
+            raise UsageError(f"this conversation has {len(copied)} messages, and so no {messages}")
+        end = len(copied) if messages is None else messages
+        while end < len(copied) and unanswered(copied[:end]):
+            end += 1
+        copy = self.another()
+        if self.conversation is not None:
+            copy.conversation = Conversation(self.conversation.system, self.conversation.tools, list(copied[:end]))
+            for message in copy.conversation.messages:
+                if isinstance(message, ToolResult):
+                    copy.gate.saw(message)
+        return copy
 
     def clear(self) -> None:
         """Forget the conversation. What was allowed "for this chat" is forgotten with it.
@@ -427,9 +476,9 @@ class Chat:
         self._record = None
         if edges := self.host.edges:
             limits = self.host.config.limits
-            edges.turn(messages, model=self.model, system=self._system, limits=limits, policy=self.policy)
+            edges.turn(messages, model=self.model, system=self.system, limits=limits, policy=self.policy)
         await self._show(TurnStarted(text=_text(messages), model=self.model.name))
-        agent = Agent(
+        self._agent = agent = Agent(
             model=self.model,
             toolbox=self.toolbox,
             gate=self.gate,
@@ -458,7 +507,7 @@ class Chat:
         """Fix what the model is told first: the servers' tools and instructions as they are now (law 11)."""
         tools = self.toolbox.snapshot()
         return Conversation(
-            compose_system(self._system, self.host.servers.values()), tuple(tool.for_model() for tool in tools.values())
+            compose_system(self.system, self.host.servers.values()), tuple(tool.for_model() for tool in tools.values())
         )
 
     def _discreet(self, message: Message) -> Message:

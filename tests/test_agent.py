@@ -392,3 +392,46 @@ async def test_cancelling_whoever_holds_a_host_stops_its_servers() -> None:
 def test_run_sync_needs_no_event_loop() -> None:
     reply = host(ScriptedModel([call("add", {"a": 2, "b": 3}), "It is 5."]), add).run_sync("2 + 3?")
     assert reply.text == "It is 5."
+
+
+async def test_cancelling_the_calls_alone_tells_the_model_and_the_turn_goes_on() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> str:
+        """Wait."""
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return "never"
+
+    model = ScriptedModel([(call("add", {"a": 2, "b": 3}), call("wait", {}, "c2")), "I see."])
+    async with host(model, add, wait) as running:
+        chat = running.chat()
+        assert not chat.cancel_calls()
+        turn = asyncio.create_task(chat.send("wait"))
+        await started.wait()
+        assert chat.cancel_calls()
+        reply = await turn
+    assert cancelled.is_set()
+    assert (reply.stop, reply.text) == ("answered", "I see.")
+    assert text_of(results_in(model.requests[1].messages)[1]) == (
+        "Cancelled by user. It may or may not have taken effect."
+    )
+
+
+async def test_a_fork_keeps_calls_and_results_together_and_leaves_the_origin_alone() -> None:
+    model = ScriptedModel([call("add", {"a": 2, "b": 3}), "It is 5.", "Yes.", "No."])
+    async with host(model, add) as running:
+        chat = running.chat()
+        await chat.send("2 + 3?")
+        fork = chat.fork(2)
+        await chat.send("sure?")
+        await fork.send("and again?")
+    assert fork.id != chat.id
+    assert chat.conversation is not None
+    assert len(chat.conversation.messages) == 6
+    kinds = [type(message).__name__ for message in model.requests[3].messages]
+    assert kinds == ["UserMessage", "AssistantMessage", "ToolResult", "UserMessage"]
