@@ -5,6 +5,7 @@ Law 12: the environment is an argument.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,10 +57,18 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     host = parts.hostname or ""
     named = {name.lower(): value for name, value in environ.items() if name.lower() in PROXIES and value}
     proxy = named.get(f"{parts.scheme.lower()}_proxy") or named.get("all_proxy")
-    loopback = host in ("localhost", "::1") or host.startswith("127.")
-    if proxy is None or loopback or _bypassed(f"{host}:{parts.port}", named.get("no_proxy", "")):
+    if proxy is None or is_loopback(url) or _bypassed(f"{host}:{parts.port}", named.get("no_proxy", "")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of `url` is this machine, as far as its name alone says."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bypassed(address: str, no_proxy: str) -> bool:

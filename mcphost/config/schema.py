@@ -38,7 +38,8 @@ class ServerConfig:
     server speaks only that. `timeout` limits a call, in seconds. `env` holds the entry's own variables only.
     `limits`: what is set for this server, by fields of Limits. `read_only` are globs of tools that the user says only
     read; `accepts` names servers whose results may go into this one's arguments. `proxy` and
-    `ca_file` say how `url` is reached, where the environment does not. `written` has
+    `ca_file` say how `url` is reached, where the environment does not; without `plain_http` one beyond this machine
+    must be https. `written` has
     the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the file, `variables`
     the names of all that were expanded in the entry. `files` are those it runs, each with the
     SHA-256 of the content that a person trusted.
@@ -65,6 +66,7 @@ class ServerConfig:
     instructions: bool = True
     proxy: str | None = None
     ca_file: str | None = None
+    plain_http: bool = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     source: Source = Source()

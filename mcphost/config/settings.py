@@ -71,6 +71,7 @@ SERVER: Mapping[str, tuple[str, Reader]] = {
     "allow": ("allow", _globs),
     "deny": ("deny", _globs),
     "instructions": ("instructions", checks.flag),
+    "plainHttp": ("plain_http", checks.flag),
     "proxy": ("proxy", lambda node: node),
     "caFile": ("ca_file", lambda node: node),
 }
@@ -124,6 +125,8 @@ class Settings:
                 yield f"{server.node.source} trusts what {name} says about its own tools"
             if server.fields.get("proxy") or server.fields.get("ca_file"):
                 yield f"{server.node.source} has {name} reached through a proxy, or by certificates, of its own"
+            if server.fields.get("plain_http"):
+                yield f"{server.node.source} lets {name} be reached without encryption"
             if globs := server.fields.get("read_only"):
                 yield f"{server.node.source} says that these tools of {name} only read: {', '.join(globs)}"
             if others := server.fields.get("accepts"):

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from mcphost import __version__, events
 from mcphost.approvals import Policy
 from mcphost.approvals.guard import Guard
+from mcphost.config.network import is_loopback
 from mcphost.config.schema import Limits
 from mcphost.errors import UsageError
 from mcphost.events import Event, ServerChanged, Show
@@ -27,7 +28,6 @@ from mcphost.questions import Frontend
 from mcphost.recording import lines, values
 from mcphost.recording.lines import Line, Redact
 from mcphost.recording.taps import RecordedFrontend, RecordedGuard, RecordedModel, RecordedPolicy, RecordedServer
-from mcphost.requests.links import is_loopback
 from mcphost.servers import Pool
 from mcphost.servers.server import Server
 from mcphost.servers.wire import Passed

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from mcphost.config.network import is_loopback
 from mcphost.config.schema import Decision, ServerConfig
 from mcphost.events import Show
 from mcphost.models.base import Model
 from mcphost.questions import Frontend
 from mcphost.requests.elicitation import Elicitor
-from mcphost.requests.links import is_loopback
 from mcphost.requests.sampling import Sampler
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit
 
+from mcphost.config.network import is_loopback
 from mcphost.text import safe
 
 MAX_LENGTH = 4096
@@ -38,15 +38,6 @@ def check(url: str, *, local: bool) -> Link:
     _check_scheme(parts, local=local)
     host = _ascii_host(parts.hostname)
     return Link(_ascii_url(parts, host), host, _warnings(host))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the host of `url` is this machine, as far as its name alone says."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_scheme(parts: SplitResult, *, local: bool) -> None:

@@ -19,7 +19,7 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mcphost.config.definition import digest
-from mcphost.config.network import Network
+from mcphost.config.network import Network, is_loopback
 from mcphost.config.schema import Limits, ServerConfig
 from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
@@ -196,6 +196,7 @@ class ServerPool:
         def open_link(dial: Dial) -> Link:
             from mcphost.servers.adapter.http import HttpLink
 
+            _check_scheme(config)
             limits = limits_of(config, self._limits)
             network = Network.of(config.url or "", self._environ, proxy=config.proxy, ca_file=config.ca_file)
             try:
@@ -254,6 +255,16 @@ class ServerPool:
         self._tasks.cancel_scope.deadline = anyio.current_time() + LAST_EVENTS
         if self._reaper is not None and self._owns_reaper:
             await anyio.to_thread.run_sync(self._reaper.close)
+
+
+def _check_scheme(config: ServerConfig) -> None:
+    url = config.url or ""
+    if url.lower().startswith("http:") and not config.plain_http and not is_loopback(url):
+        raise ServerUnavailable(
+            f"{config.name} is to be reached by plain http, which others on the way can read and change",
+            hint='Use https, or write "plainHttp": true in mcphost.servers.NAME if you trust the network.',
+            server=config.name,
+        )
 
 
 def _unreadable(error: ConfigError) -> Callable[[Dial], Link]:

@@ -19,7 +19,7 @@ SERVER = "command args env environment cwd url httpUrl type transport headers di
 ENDPOINT = "api baseUrl apiKey headers proxy caFile"
 RULE = "server tool arguments decision message"
 LIMITS = "maxSteps connectTimeoutSeconds callMaxSeconds resultTokens messageBytes"
-OWN = "protocol sampling trustAnnotations allow deny instructions proxy caFile"
+OWN = "protocol sampling trustAnnotations allow deny instructions proxy caFile plainHttp"
 
 TEXTS = """
 x http://h https://u:p@[::1]:8/x http://[ ${V} ${NO} ${V ${a:b} ~ ~/x stdio http anthropic allow deny auto * s s__t :

@@ -320,7 +320,11 @@ async def test_a_server_that_ends_its_streams_at_once_is_not_stormed() -> None:
 async def test_a_server_is_reached_through_its_proxy(configured: bool) -> None:
     async with relay() as (proxy, asked):
         config = ServerConfig(
-            "web", url="http://server.invalid/mcp", transport="http", proxy=proxy if configured else None
+            "web",
+            url="http://server.invalid/mcp",
+            transport="http",
+            plain_http=True,
+            proxy=proxy if configured else None,
         )
         async with pool(
             {"web": config}, environ={"http_proxy": "http://127.0.0.1:1" if configured else proxy}
