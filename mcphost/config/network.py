@@ -5,7 +5,6 @@ Law 12: the environment is an argument.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,6 +63,8 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
 
 def is_loopback(url: str) -> bool:
     """Whether the host of `url` is this machine, as far as its name alone says."""
+    import ipaddress
+
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
