@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import click
 
 from mcphost.config import project
+from mcphost.config.keyring import Keyring
 from mcphost.config.project import Entry, Project, ProjectFile
 from mcphost.config.schema import Config, Rule, ServerConfig
 from mcphost.config.trust import Trusted
@@ -36,6 +37,7 @@ class _Found:
     rules: list[Rule] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     untrusted: list[tuple[str, str]] = field(default_factory=list)  # what, hash
+    keyring: Keyring = field(default_factory=Keyring)
 
 
 def joined(
@@ -116,7 +118,7 @@ def _take(file: ProjectFile, trust: _Judge, found: _Found, environ: Mapping[str,
             )
             continue
         try:
-            found.servers[entry.name] = project.server(entry, environ)
+            found.servers[entry.name] = project.server(entry, environ, found.keyring)
         except ConfigError as error:
             found.failures[entry.name] = error
 
@@ -138,6 +140,7 @@ def _merged(config: Config, found: _Found) -> Config:
         servers={**config.servers, **servers},
         failures={**config.failures, **failures},
         rules=(*(rule for rule in config.rules if rule not in about), *found.rules),
+        secrets={**config.secrets, **found.keyring.given},
         warnings=(*config.warnings, *found.warnings, *warnings),
     )
 
@@ -176,8 +179,11 @@ def _about_entry(entry: Entry, before: Mapping[str, object] | None) -> Trust:
     lines = [f"file        {entry.file.path}", *json.dumps(definition["entry"], indent=2).splitlines()]
     if "executable" in definition:
         lines.append(f"runs        {definition['executable']}")
-    if "variables" in definition:
-        lines.append(f"is given    your variables {', '.join(definition['variables'])}")
+    given = definition.get("variables", ())
+    if variables := [name for name in given if not name.startswith("secret:")]:
+        lines.append(f"is given    your variables {', '.join(variables)}")
+    if secrets := [name.removeprefix("secret:") for name in given if name.startswith("secret:")]:
+        lines.append(f"is given    your secrets {', '.join(secrets)}, from the keyring")
     lines += [f"runs file   {path} (sha256 {digest})" for path, digest in entry.files.items()]
     changes = () if before is None else _difference(before, definition)
     return Trust(f"May the project's server {entry.name} be started?", tuple(lines), entry.warnings, changes)

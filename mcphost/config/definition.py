@@ -1,6 +1,7 @@
 """The canonical definition of a server: what trust in it, and every answer about its tools, is bound to.
 
-It holds no secret: of `env` and `headers` what was written (`${NAME}`) stays, a literal is a fingerprint.
+It holds no secret: what was written with variables (`${NAME}`) stays so, of `env`, `headers` and what an address says
+beyond its place a literal is a fingerprint.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from mcphost.config.schema import ServerConfig
 
@@ -17,11 +19,11 @@ def canonical(server: ServerConfig, executable: str | None = None) -> dict[str, 
     """JSON values; the order of keys and white space in the file make no difference. `executable` is what `command`
     names now, as an absolute path."""
     definition = {
-        "command": server.command,
+        "command": server.written.get("command") or server.command,
         "executable": executable,
-        "args": list(server.args),
-        "cwd": str(server.cwd) if server.cwd else None,
-        "url": server.url,
+        "args": [server.written.get(f"args.{at}") or value for at, value in enumerate(server.args)],
+        "cwd": server.written.get("cwd") or (str(server.cwd) if server.cwd else None),
+        "url": server.written.get("url") or _address(server.url),
         "transport": server.transport,
         "env": _written(server, "env", server.env),
         "headers": _written(server, "headers", server.headers),
@@ -38,6 +40,14 @@ def digest(definition: Mapping[str, Any]) -> str:
 
 def _written(server: ServerConfig, section: str, values: Mapping[str, str]) -> dict[str, str]:
     return {name: server.written.get(f"{section}.{name}") or _fingerprint(value) for name, value in values.items()}
+
+
+def _address(url: str | None) -> str | None:
+    parts = urlsplit(url or "")
+    if not (parts.query or "@" in parts.netloc):
+        return url
+    place = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return f"{place} {_fingerprint(url or '')}"
 
 
 def _fingerprint(value: str) -> str:

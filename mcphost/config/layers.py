@@ -13,6 +13,7 @@ from typing import Any
 from mcphost.config import checks
 from mcphost.config.files import read_text
 from mcphost.config.jsonc import Node, describe, fault, from_plain, parse
+from mcphost.config.keyring import Keyring
 from mcphost.config.schema import Config, Decision, EndpointConfig, JournalConfig, Limits, Rule, ServerConfig
 from mcphost.config.servers import Entries, read_servers
 from mcphost.config.settings import Settings, read_settings
@@ -41,19 +42,21 @@ def load(paths: Sequence[Path], *, user: Path | None, environ: Mapping[str, str]
         ConfigError: a file of `paths` is missing, a file cannot be read, or something other than a server is wrong.
     """
     layers = []
+    keyring = Keyring()
     if user is not None:
         try:
-            layers.append(_read(user, environ, own=True))
+            layers.append(_read(user, environ, keyring, own=True))
         except FileNotFoundError:
             pass
     for path in paths:
         try:
-            layers.append(_read(path, environ, own=user is not None and path.absolute() == user.absolute()))
+            own = user is not None and path.absolute() == user.absolute()
+            layers.append(_read(path, environ, keyring, own=own))
         except FileNotFoundError as error:
             raise ConfigError(
                 f"{path}: no such file", hint="Give the path of a configuration file to -C.", file=str(path)
             ) from error
-    return _join(layers)
+    return replace(_join(layers), secrets=keyring.given)
 
 
 def from_mapping(data: Mapping[str, Any], *, environ: Mapping[str, str], directory: Path | None) -> Config:
@@ -64,12 +67,14 @@ def from_mapping(data: Mapping[str, Any], *, environ: Mapping[str, str], directo
     Raises:
         ConfigError: something other than a server is wrong.
     """
-    return _join([_layer(from_plain(data), Expander(environ, directory), own=True)])
+    keyring = Keyring()
+    config = _join([_layer(from_plain(data), Expander(environ, directory, keyring), own=True)])
+    return replace(config, secrets=keyring.given)
 
 
-def _read(path: Path, environ: Mapping[str, str], *, own: bool) -> _Layer:
+def _read(path: Path, environ: Mapping[str, str], keyring: Keyring, *, own: bool) -> _Layer:
     content, warnings = read_text(path)
-    layer = _layer(parse(content, path), Expander(environ, path.absolute().parent), own=own)
+    layer = _layer(parse(content, path), Expander(environ, path.absolute().parent, keyring), own=own)
     return replace(layer, warnings=warnings + layer.warnings, file=path)
 
 

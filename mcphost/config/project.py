@@ -18,6 +18,7 @@ from mcphost.config import checks
 from mcphost.config.files import SIZE, content_hash, decode, opened
 from mcphost.config.hygiene import loaders, unpinned
 from mcphost.config.jsonc import Node, describe, parse
+from mcphost.config.keyring import Keyring
 from mcphost.config.schema import Rule, ServerConfig
 from mcphost.config.servers import ALIASES, entries_of, read_servers
 from mcphost.config.settings import denying, restricting
@@ -103,14 +104,14 @@ def parsed(file: ProjectFile, lookup: Lookup) -> Project:
     return Project(entries, tuple(rules), tuple(refused))
 
 
-def server(entry: Entry, environ: Mapping[str, str]) -> ServerConfig:
+def server(entry: Entry, environ: Mapping[str, str], keyring: Keyring) -> ServerConfig:
     """The server of an entry that is trusted, its variables expanded.
 
     Raises:
-        ConfigError: it is wrong, or a variable is not set.
+        ConfigError: it is wrong, a variable is not set, or a secret not stored.
     """
     root = {"mcpServers": Node({entry.name: entry.node}, "mcpServers")}
-    found, _ = read_servers(root, Expander(environ, entry.file.path.parent))
+    found, _ = read_servers(root, Expander(environ, entry.file.path.parent, keyring))
     config = found[entry.name]
     if isinstance(config, ConfigError):
         raise config

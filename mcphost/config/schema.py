@@ -39,10 +39,9 @@ class ServerConfig:
     `limits`: what is set for this server, by fields of Limits. `read_only` are globs of tools that the user says only
     read; `accepts` names servers whose results may go into this one's arguments. `proxy` and
     `ca_file` say how `url` is reached, where the environment does not; without `plain_http` one beyond this machine
-    must be https. `written` has
-    the texts of "env.NAME" and "headers.NAME" that name variables, as they stand in the file, `variables`
-    the names of all that were expanded in the entry. `files` are those it runs, each with the
-    SHA-256 of the content that a person trusted.
+    must be https. `written` has the texts that name variables, as they stand in the file ("env.NAME", "headers.NAME",
+    "args.0", "command", "cwd", "url"), `variables` the names of all that were expanded in the entry. `files` are those
+    it runs, each with the SHA-256 of the content that a person trusted.
     """
 
     name: str
@@ -172,7 +171,8 @@ class Config:
     `failures` names servers whose entry could not be read (`detail["disabled"]`: nobody wanted it to run),
     `endpoint_failures` model endpoints whose base URL, key or headers could not, to be raised when such a one is asked
     for; a name stands there or among the good ones, never in both. `warnings` and `widening` (what came
-    from a -C file and lets more happen: allow rules, base URLs, keys) are lines for a person.
+    from a -C file and lets more happen: allow rules, base URLs, keys) are lines for a person. `secrets` are those of
+    the keyring that were filled in, by name.
     """
 
     servers: Mapping[str, ServerConfig] = field(default_factory=dict)
@@ -189,3 +189,4 @@ class Config:
     files: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     widening: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

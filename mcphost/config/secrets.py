@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mcphost.config.network import PROXIES
 from mcphost.config.schema import Config
@@ -27,7 +28,7 @@ _PLAIN_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-a
 class Secrets:
     """Texts that must not be seen, each under the name that stands in its place.
 
-    A secret is also found as JSON or a URL would write it.
+    A secret is also found as JSON, a URL or base64 would write it.
     """
 
     def __init__(self, named: Iterable[tuple[str, str]] = ()) -> None:
@@ -37,7 +38,8 @@ class Secrets:
 
     @classmethod
     def of(cls, config: Config, environ: Mapping[str, str]) -> Secrets:
-        """API keys, header values, passwords in addresses, and the values of variables that are named like secrets."""
+        """What came from the keyring, API keys, header values, and of variables, options and parameters of addresses
+        those that are named like secrets."""
         return cls(_named(config, environ))
 
     def found(self, value: Any) -> str | None:
@@ -73,7 +75,20 @@ class Secrets:
         return value
 
 
+def named_like_secret(name: str) -> bool:
+    return bool(_NAMES.search(name))
+
+
+def option_values(arguments: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Where the values of options such as `--api-key=VALUE` or `--token VALUE` stand: the option, and the argument."""
+    for at, argument in enumerate(arguments):
+        option, equals, _ = argument.partition("=")
+        if option.startswith("-") and named_like_secret(option):
+            yield option, at if equals else at + 1
+
+
 def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield from ((value, name) for name, value in config.secrets.items())
     for endpoint in config.endpoints.values():
         yield endpoint.api_key or "", f"apiKey of {one_line(endpoint.name, 60)}"
         yield from _headers(endpoint.headers)
@@ -81,12 +96,15 @@ def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, st
     for server in config.servers.values():
         yield from _headers(server.headers)
         yield from (*_address(server.url), *_address(server.proxy))
-        yield from ((value, name) for name, value in server.env.items() if _NAMES.search(name))
+        yield from ((value, name) for name, value in server.env.items() if named_like_secret(name))
+        yield from _options(server.args)
     for name, value in environ.items():
         if name.lower() in PROXIES:
             yield from _address(value)
     # A path is where a secret is, not the secret.
-    yield from ((value, name) for name, value in environ.items() if _NAMES.search(name) and not value.startswith("/"))
+    yield from (
+        (value, name) for name, value in environ.items() if named_like_secret(name) and not value.startswith("/")
+    )
 
 
 def _headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -100,10 +118,25 @@ def _address(url: str | None) -> Iterator[tuple[str, str]]:
     parts = urlsplit(url or "")
     for part in (parts.username, parts.password):
         yield unquote(part or ""), "password in an address"
+    yield from ((value, name) for name, value in parse_qsl(parts.query) if named_like_secret(name))
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for option, at in option_values(arguments):
+        if at < len(arguments):
+            yield arguments[at].removeprefix(f"{option}="), option.lstrip("-")
 
 
 def _forms(value: str) -> set[str]:
-    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}
+    texts = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}
+    data = value.encode(errors="replace")
+    return texts | {_within_base64(data, before) for before in range(3)}
+
+
+def _within_base64(data: bytes, before: int) -> str:
+    """The characters that base64 has for `data` wherever it stands behind `before` (mod 3) bytes, whatever follows."""
+    written = b64encode(bytes(before) + data).decode().rstrip("=")
+    return written[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -146,13 +146,21 @@ def _read_entry(name: str, node: Node, expander: Expander) -> ServerConfig:
 
 
 def _written(entry: Mapping[str, Node]) -> dict[str, str]:
-    """The texts of `env` and `headers` that name variables."""
-    return {
-        f"{section}.{name}": value
-        for section in ("env", "headers")
-        for name, value in _pairs(entry[section].plain() if section in entry else {})
-        if isinstance(value, str) and names(value)
+    """The texts that name variables, by where they stand: `env.NAME`, `headers.NAME`, `args.0`, `command`, `url`."""
+    command = entry["command"].plain() if "command" in entry else ""
+    program, *words = command if isinstance(command, list) else [command]
+    words += entry["args"].plain() if "args" in entry else []
+    texts = {
+        "command": program,
+        **{key: entry[key].plain() for key in ("cwd", "url") if key in entry},
+        **{f"args.{at}": word for at, word in enumerate(words)},
+        **{
+            f"{section}.{name}": value
+            for section in ("env", "headers")
+            for name, value in _pairs(entry[section].plain() if section in entry else {})
+        },
     }
+    return {place: text for place, text in texts.items() if isinstance(text, str) and names(text)}
 
 
 def _pairs(section: Any) -> list[tuple[str, Any]]:

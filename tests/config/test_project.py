@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mcphost.config import private
+from mcphost.config.keyring import Keyring
 from mcphost.config.project import Entry, Project, find, parsed, server
 from mcphost.config.trust import Trusted
 from mcphost.errors import ConfigError, UsageError
@@ -60,10 +61,10 @@ def test_nothing_of_an_entry_is_expanded_before_it_is_trusted(tmp_path: Path) ->
     assert "executable" not in found.definition
     assert found.definition["variables"] == ["HOME", "SECRET", "SHELL"]
     assert found.definition["entry"]["args"] == ["${HOME}/x", "~/y"]
-    expanded = server(found, {"SHELL": "/bin/sh", "HOME": "/home/me", "SECRET": "s"})
+    expanded = server(found, {"SHELL": "/bin/sh", "HOME": "/home/me", "SECRET": "s"}, Keyring())
     assert (expanded.command, expanded.args) == ("/bin/sh", ("/home/me/x", "/home/me/y"))
     with pytest.raises(ConfigError, match="SHELL is not set"):
-        server(found, {"HOME": "/"})
+        server(found, {"HOME": "/"}, Keyring())
 
 
 def test_the_order_of_keys_and_white_space_change_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mcphost.config.variables import Expander
 from mcphost.errors import ConfigError
 
 ENVIRON = {"A": "1", "EMPTY": "", "NESTED": "${A}$(id)", "HOME": "/home/me"}
+FORMS = "expected ${NAME}, ${NAME:-default}, ${env:NAME} or ${secret:NAME}"
 PLACE = Source(Path("c.json"), 5)
 
 
@@ -41,14 +42,17 @@ def test_variables_are_filled_in_once_and_other_dialects_stay_as_they_are(writte
         ("${A} ${env:B}", "c.json:5: k: the variable B is not set"),
         (
             "${input:key}",
-            "c.json:5: k: ${input:…} is not supported; expected ${NAME}, ${NAME:-default} or ${env:NAME}",
+            "c.json:5: k: ${input:…} is not supported; " + FORMS,
         ),
         (
             "${env://B:-d}",
-            "c.json:5: k: ${env:…} is not supported; expected ${NAME}, ${NAME:-default} or ${env:NAME}",
+            "c.json:5: k: ${env:…} is not supported; " + FORMS,
         ),
         *(
-            (form, "c.json:5: k: this form of ${…} is not supported; expected ${NAME}, ${NAME:-default} or ${env:NAME}")
+            (
+                form,
+                "c.json:5: k: this form of ${…} is not supported; " + FORMS,
+            )
             for form in ("${}", "${A", "${MY-VAR}", "${A:-${B}}", "${A:=x}", "${#A}", "${Ä}")
         ),
     ],
