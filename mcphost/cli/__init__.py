@@ -24,6 +24,7 @@ COMMANDS = {
     "gc": ("mcphost.cli.processes", "End server processes whose mcphost is gone."),
     "trust": ("mcphost.cli.project", "Look at this directory's own servers, and trust them or not."),
     "lock": ("mcphost.cli.lock", "Write down what the servers offer now, for `run --locked`."),
+    "config": ("mcphost.cli.config", "Show the configuration and where it is from; keep secrets in the keyring."),
     "policy": ("mcphost.cli.policy", "Explain and test the rules that decide which calls run."),
     "chats": ("mcphost.cli.chats", "List, search, show and export what was recorded; rename, fork, archive, delete."),
     "audit": ("mcphost.cli.audit", "Say who allowed which call, by which rule or answer, and what became of it."),

@@ -72,6 +72,12 @@ def from_mapping(data: Mapping[str, Any], *, environ: Mapping[str, str], directo
     return replace(config, secrets=keyring.given)
 
 
+def document(path: Path) -> Node:
+    """What a file says, nothing expanded. Raises as `load`."""
+    content, _ = read_text(path)
+    return parse(content, path)
+
+
 def _read(path: Path, environ: Mapping[str, str], keyring: Keyring, *, own: bool) -> _Layer:
     content, warnings = read_text(path)
     layer = _layer(parse(content, path), Expander(environ, path.absolute().parent, keyring), own=own)

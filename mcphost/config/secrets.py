@@ -79,6 +79,11 @@ def named_like_secret(name: str) -> bool:
     return bool(_NAMES.search(name))
 
 
+def is_plain_header(name: str) -> bool:
+    """Whether an HTTP header of this name holds no secret."""
+    return name.strip().lower() in _PLAIN_HEADERS
+
+
 def option_values(arguments: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Where the values of options such as `--api-key=VALUE` or `--token VALUE` stand: the option, and the argument."""
     for at, argument in enumerate(arguments):
@@ -88,7 +93,6 @@ def option_values(arguments: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield from ((value, name) for name, value in config.secrets.items())
     for endpoint in config.endpoints.values():
         yield endpoint.api_key or "", f"apiKey of {one_line(endpoint.name, 60)}"
         yield from _headers(endpoint.headers)
@@ -105,12 +109,13 @@ def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, st
     yield from (
         (value, name) for name, value in environ.items() if named_like_secret(name) and not value.startswith("/")
     )
+    yield from ((value, name) for name, value in config.secrets.items())
 
 
 def _headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Of "Bearer TOKEN" also the token alone."""
     for name, value in headers.items():
-        if name.lower() not in _PLAIN_HEADERS:
+        if not is_plain_header(name):
             yield from ((part, name) for part in (value, *value.split()))
 
 
