@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from mcphost.errors import ConfigError, UsageError
 from mcphost.events import Show
 from mcphost.frontends.formats import FORMATS, Format
 from mcphost.host import Chat
+from mcphost.journal import Record
 from mcphost.models import APIS, ModelFactory
 
 T = TypeVar("T")
@@ -29,13 +30,72 @@ class Plugin(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The person wants to leave the chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """`text` is wanted on the clipboard."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`text` is to be edited, and then to stand in the input line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """`line` is to stand in the input line, to be gone on with; `choose`: by one of its completions. `said` is shown
+    before."""
+
+    line: str
+    said: str = ""
+    choose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """`command` is to run in the person's shell, in their sight."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """The conversation goes on in `chat`, which `record` was read for, or which begins anew. `said` is shown first."""
+
+    chat: Chat
+    said: str
+    record: Record | None = None
+
+
+Act: TypeAlias = Leave | Copy | Edit | Fill | Shell | GoOn
+"""What a command may want of the frontend it runs in, beside showing text."""
+
+Offer: TypeAlias = tuple[str, str]
+"""A word that could be typed, and what it stands for."""
+
+
+async def _nothing(chat: Chat, line: str) -> Sequence[Offer]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
-    """A slash command: it takes a Chat and the rest of the line, and returns text, so that it runs in any frontend."""
+    """A slash command: it takes a Chat and the rest of the line, and returns text, so that it runs in any frontend, or
+    what it wants of the frontend. `complete` gets the rest of the line as far as it is typed, and offers words for its
+    last one."""
 
     name: str
     help: str
-    run: Callable[[Chat, str], Awaitable[str]]
+    run: Callable[[Chat, str], Awaitable[str | Act]]
     usage: str = ""
+    complete: Callable[[Chat, str], Awaitable[Sequence[Offer]]] = _nothing
 
 
 class Registry:

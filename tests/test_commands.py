@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mcphost import commands
-from mcphost.commands import Leave, interpret
+from mcphost.commands import interpret
 from mcphost.commands.typed import prompt_arguments
 from mcphost.config.schema import Config
 from mcphost.demo.notes import NoteStore
@@ -16,7 +16,7 @@ from mcphost.demo.server import create_server
 from mcphost.errors import ServerError, UsageError
 from mcphost.host import Chat, Host
 from mcphost.messages import UserMessage
-from mcphost.plugins import Registry
+from mcphost.plugins import Fill, Leave, Registry
 from mcphost.servers.wire import WirePrompt
 from mcphost.testing import ScriptedModel
 
@@ -34,6 +34,8 @@ async def chat() -> AsyncIterator[tuple[Chat, Registry]]:
 async def say(line: str) -> str:
     async with chat() as (talk, registry):
         answer = await interpret(talk, registry, line)
+        if isinstance(answer, Fill):
+            return answer.said
         assert isinstance(answer, str)
         return answer
 
@@ -64,12 +66,13 @@ async def test_a_command_answers_with_text(line: str, says: str) -> None:
 async def test_help_lists_every_command() -> None:
     async with chat() as (talk, registry):
         page = await interpret(talk, registry, "/help")
+        assert isinstance(page, str)
         assert all(f"/{name}" in page for name in registry.commands)
 
 
 async def test_quit_leaves() -> None:
-    with pytest.raises(Leave):
-        await say("/quit")
+    async with chat() as (talk, registry):
+        assert await interpret(talk, registry, "/quit") == await interpret(talk, registry, "/exit") == Leave()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ async def test_a_slip_is_answered_with_what_was_meant(line: str, says: str) -> N
 async def test_a_prompt_becomes_messages_of_its_own_origin() -> None:
     async with chat() as (talk, registry):
         messages = await interpret(talk, registry, "/demo:plan_day zone=UTC 'focus=deep work'")
-        assert not isinstance(messages, str)
+        assert isinstance(messages, list)
         assert isinstance(messages[0], UserMessage)
         assert messages[0].origin == "prompt"
         assert "deep work" in messages[0].content[0]["text"]
@@ -102,7 +105,8 @@ async def test_a_prompt_becomes_messages_of_its_own_origin() -> None:
 async def test_a_mention_attaches_the_resource_and_other_words_stay_text() -> None:
     async with chat() as (talk, registry):
         messages = await interpret(talk, registry, "read @demo:demo://about, mail me@example.com and @nobody:x")
-        [message] = list[object](messages)
+        assert isinstance(messages, list)
+        [message] = messages
         assert isinstance(message, UserMessage)
         text, resource = message.content
         assert text["text"].startswith("read @demo:")

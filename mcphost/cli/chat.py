@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +21,7 @@ from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
     from mcphost.approvals import Mode
+    from mcphost.config.schema import Editing
     from mcphost.host import Host
     from mcphost.journal import Record
     from mcphost.journal.sqlite import SqliteJournal
@@ -123,6 +124,14 @@ class Start:
     def history(self) -> Path:
         return self._boot.paths.state / "history"
 
+    @property
+    def environ(self) -> Mapping[str, str]:
+        return self._boot.environ
+
+    @property
+    def editing(self) -> Editing:
+        return self._boot.config.editing
+
     async def host(self, frontend: Frontend, voice: Voice) -> tuple[Host, Registry]:
         """Spawn the servers, import everything heavy in one thread, and make the Host; not yet entered.
 
@@ -194,6 +203,8 @@ async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
         lambda frontend: start.host(frontend, frontend),
         output=output,
         history=start.history,
+        environ=start.environ,
+        editing=start.editing,
         mode=start.mode,
         yolo=start.yolo,
         color=color,
@@ -214,7 +225,8 @@ async def _plain(start: Start, verbose: bool) -> int:
     chat = PlainChat(
         lambda: start.host(frontend, frontend),
         frontend=frontend,
-        terminal=sys.stdin.fileno(),
+        source=sys.stdin.fileno(),
+        environ=start.environ,
         resume=start.record,
     )
     return await _closing(start, chat.run)

@@ -1,10 +1,11 @@
 """Slash commands, and what else a typed line may mean.
 
-`@` and `/` are read only in what a person typed on the line: never in a paste, a prompt's body, stdin or a result.
-Commands take a Chat and text and return text, so they run in any frontend.
+`@`, `/` and `!` are read only in what a person typed on the line: never in a paste, a prompt's body, stdin or a result.
+Commands take a Chat and text and return text, or what they want of the frontend, so that they run in any.
 """
 
-from mcphost.commands.builtin import Leave, register
-from mcphost.commands.typed import interpret
+from mcphost.commands.builtin import register
+from mcphost.commands.complete import best, command_offers
+from mcphost.commands.typed import command_of, interpret
 
-__all__ = ["Leave", "interpret", "register"]
+__all__ = ["best", "command_of", "command_offers", "interpret", "register"]

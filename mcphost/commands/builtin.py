@@ -3,46 +3,87 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+import anyio
 
 from mcphost.approvals import Answer, Policy, Remembered
-from mcphost.commands.servers import USAGE, servers
+from mcphost.commands.accounts import context, usage
+from mcphost.commands.answers import copied, copy, edit, files, save
+from mcphost.commands.complete import file_offers, last_word, server_offers
+from mcphost.commands.model import ModelChoice
+from mcphost.commands.records import clear, exports, fork, history, new, numbers, recorded, resume, write_out
+from mcphost.commands.servers import USAGE, servers, verbs
 from mcphost.commands.tables import table
+from mcphost.commands.typed import command_of
 from mcphost.config.schema import Glob, Regex, Rule
 from mcphost.errors import UsageError
 from mcphost.host import Chat
-from mcphost.plugins import Command, Registry
+from mcphost.plugins import Command, Fill, Leave, Offer, Registry
 from mcphost.servers import Server
-from mcphost.text import one_line
+from mcphost.text import one_line, safe
+
+if TYPE_CHECKING:
+    from mcphost.approvals import Mode
 
 
-class Leave(Exception):
-    """The person wants to leave the chat."""
+MODES = (
+    ("ask", "what no rule decides is asked"),
+    ("read-only", "only what you call read-only runs"),
+    ("plan", "nothing runs, the model says what it would call"),
+    ("auto", "rules decide, nothing is asked"),
+)
+_BESIDE = (
+    ("/SERVER:PROMPT key=value …", "send a server's prompt"),
+    ("@SERVER:URI", "attach a server's resource to the message it stands in"),
+    ("!COMMAND", "run a command in your shell; the model does not see it"),
+)
 
 
 def register(registry: Registry) -> None:
     async def help_(chat: Chat, line: str) -> str:
-        rows = [(f"/{command.name} {command.usage}".rstrip(), command.help) for command in registry.commands.values()]
-        rows += [
-            ("/SERVER:PROMPT key=value …", "send a server's prompt"),
-            ("@SERVER:URI", "attach a server's resource to the message it stands in"),
-        ]
-        return table(rows)
+        name, _ = command_of(f"/{line.lstrip('/')}")
+        if name in registry.commands:
+            command = registry.commands[name]
+            return f"{_usage(command)}\n{command.help}"
+        rows = [(_usage(command), command.help) for command in registry.commands.values()]
+        return table([*rows, *_BESIDE])
 
+    async def names(chat: Chat, line: str) -> Sequence[Offer]:
+        return [(command.name, command.help) for command in registry.commands.values()]
+
+    choice = ModelChoice()
     for command in (
-        Command("help", "what can be typed here", help_),
-        Command("tools", "the tools that the model may call", tools, "[SERVER]"),
-        Command("servers", "the servers and how they are; start or stop one, or see what it said", servers, USAGE),
-        Command("model", "show the model, or switch to another", model, "[PROVIDER/NAME]"),
-        Command("prompts", "the servers' prompts", prompts, "[SERVER]"),
+        Command("help", "what can be typed here", help_, "[COMMAND]", names),
+        Command("model", "show the model, or switch to another", choice.model, "[PROVIDER/NAME]", choice.offers),
+        Command("tools", "the tools that the model may call", tools, "[SERVER]", _servers),
+        Command(
+            "servers", "the servers and how they are; start or stop one, or see what it said", servers, USAGE, verbs
+        ),
+        Command("prompts", "the servers' prompts", prompts, "[SERVER]", _servers),
         Command(
             "resources",
             "the servers' resources and templates; be told when one changes",
             resources,
             "[SERVER | subscribe|unsubscribe SERVER:URI]",
+            _servers,
         ),
+        Command("attach", "attach a file or a resource to your next message", attach, "PATH|@SERVER:URI", attachable),
         Command("permissions", "what runs unasked and what never, or take an answer back", permissions, "[revoke ID]"),
+        Command("mode", "how calls are judged", mode, "[MODE]", modes),
+        Command("context", "what fills the model's context window", context),
+        Command("usage", "tokens by turn, as the replies reported them", usage),
         Command("clear", "forget this conversation", clear),
+        Command("new", "leave this conversation, and begin another", new),
+        Command("resume", "go on with another recorded chat", resume, "[ID]", recorded),
+        Command("fork", "go on in a copy of this conversation, up to message N", fork, "[N]", numbers),
+        Command("export", "write this conversation to a file", write_out, "[md|json|html] [FILE]", exports),
+        Command("history", "the messages of this conversation, or message N whole", history, "[N]", numbers),
+        Command("copy", "copy the last answer, or its code block N", copy, "[N]", copied),
+        Command("save", "write the last answer to a file", save, "FILE", files),
+        Command("edit", "change your last message in your editor, to send it again", edit),
+        Command("system", "show the system text, or set it for the next conversation", system, "[TEXT]"),
         Command("quit", "leave", leave),
     ):
         registry.command(command)
@@ -56,14 +97,6 @@ async def tools(chat: Chat, line: str) -> str:
     ]
     problems = [f"left out: {problem}" for problem in chat.toolbox.problems]
     return "\n".join([table(rows) or _none("tools", line), *problems])
-
-
-async def model(chat: Chat, line: str) -> str:
-    if line:
-        chat.model = chat.host.open_model(line)
-    info = chat.model.info
-    kind = "" if info.is_llm else " · no language model: it matches words to tools"
-    return f"{chat.model.name} · {info.api}{f' · {info.endpoint}' if info.endpoint else ''}{kind}"
 
 
 async def prompts(chat: Chat, line: str) -> str:
@@ -103,11 +136,6 @@ async def _subscribe(chat: Chat, what: str, *, on: bool) -> str:
         return f"You are told when {name} changes {one_line(uri)}."
     chat.host.servers[name].unsubscribe(uri)
     return f"You are no longer told when {name} changes {one_line(uri)}."
-
-
-async def clear(chat: Chat, line: str) -> str:
-    chat.clear()
-    return "The conversation is forgotten."
 
 
 async def permissions(chat: Chat, line: str) -> str:
@@ -164,8 +192,60 @@ def _wanted(value: object) -> str:
             return f"is {json.dumps(value, ensure_ascii=False)}"
 
 
-async def leave(chat: Chat, line: str) -> str:
-    raise Leave
+async def mode(chat: Chat, line: str) -> str:
+    """Show how calls are judged, or let them be judged otherwise from the next one on."""
+    if not line:
+        return "\n".join([f"Mode: {chat.policy.mode}.", table(MODES)])
+    if line not in dict(MODES):
+        raise UsageError(f"there is no mode {one_line(line)!r}", hint=f"/mode {'|'.join(dict(MODES))}")
+    chat.policy.mode = cast("Mode", line)
+    return f"Mode: {line}. {dict(MODES)[line]}."
+
+
+async def modes(chat: Chat, line: str) -> Sequence[Offer]:
+    return MODES
+
+
+async def system(chat: Chat, line: str) -> str:
+    """Show the system text; or set it for the next conversation, as this one's is fixed (law 11)."""
+    if not line:
+        begun = chat.conversation.system if chat.conversation else chat.system
+        return safe(begun) or "There is no system text."
+    chat.system = line
+    if chat.conversation is None:
+        return "Set: this conversation begins with it."
+    return "Set for the next conversation; this one keeps what it began with. /new begins one."
+
+
+async def attach(chat: Chat, line: str) -> Fill:
+    """Let a file or a resource stand in the input line, as what is attached to the message.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not line:
+        return Fill("/attach ", "Which file, or @SERVER:URI?", choose=True)
+    word = line if line.startswith("@") else f"@{line}"
+    server = word[1:].partition(":")[0]
+    if server not in chat.host.servers and not await (await anyio.Path(word[1:]).expanduser()).exists():
+        raise UsageError(f"there is no file {one_line(word[1:], 300)!r}", hint="/attach PATH, or @SERVER:URI.")
+    return Fill(f"{word} ")
+
+
+async def attachable(chat: Chat, line: str) -> Sequence[Offer]:
+    return await file_offers(last_word(line))
+
+
+async def leave(chat: Chat, line: str) -> Leave:
+    return Leave()
+
+
+async def _servers(chat: Chat, line: str) -> Sequence[Offer]:
+    return server_offers(chat)
+
+
+def _usage(command: Command) -> str:
+    return f"/{command.name} {command.usage}".rstrip()
 
 
 def _ready(chat: Chat, name: str) -> Iterable[Server]:

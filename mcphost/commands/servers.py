@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio
 
+from mcphost.commands.complete import server_offers
 from mcphost.commands.tables import table
 from mcphost.errors import UsageError
 from mcphost.host import Chat
+from mcphost.plugins import Offer
 from mcphost.servers import Server
 from mcphost.text import one_line, safe
 
@@ -42,6 +46,17 @@ async def servers(chat: Chat, line: str) -> str:
     with anyio.move_on_after(PATIENCE):
         await server.ready()
     return table([describe(server)])
+
+
+async def verbs(chat: Chat, line: str) -> Sequence[Offer]:
+    if " " in line:
+        return server_offers(chat)
+    return [
+        ("restart", "start it anew"),
+        ("disable", "stop it"),
+        ("enable", "start it again"),
+        ("log", "what it said, and how it is"),
+    ]
 
 
 def describe(server: Server) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""What a line means that a person typed: a command, a server's prompt, or a message with resources attached."""
+"""What a line means that a person typed: a command, a server's prompt, a shell command of their own, or a message with
+resources attached."""
 
 from __future__ import annotations
 
@@ -10,33 +11,50 @@ from collections.abc import Mapping, Sequence
 from mcphost.errors import UsageError
 from mcphost.host import Chat
 from mcphost.messages import AssistantMessage, Block, Message, Text, UserMessage, text_block
-from mcphost.plugins import Registry
+from mcphost.plugins import Act, Registry, Shell
 from mcphost.servers import Server
 from mcphost.servers.wire import PromptMessage, WirePrompt
 from mcphost.text import one_line
+
+# Words of other hosts for commands of ours.
+ALIASES = {"?": "help", "exit": "quit", "cost": "usage"}
 
 _MENTION = re.compile(r"(?<!\S)@(\S+)")
 
 
 async def interpret(
     chat: Chat, registry: Registry, line: str, *, pasted: Sequence[range] = ()
-) -> str | Sequence[Message]:
-    """The text that a command answers, or the messages to send. `pasted` says where in `line` pasted text stands.
+) -> str | Act | Sequence[Message]:
+    """The text that a command answers, what it wants of the frontend, or the messages to send. `pasted` says where in
+    `line` pasted text stands.
 
     Raises:
         UsageError: no such command, prompt, server or argument; says which is nearest.
-        Leave: the person wants to leave.
         ServerError: the server did not deliver the prompt or resource.
     """
-    if not line.startswith("/") or _within(0, pasted):
+    if line[:1] not in ("/", "!") or _within(0, pasted):
         return [await _with_resources(chat, line, pasted)]
-    name, _, rest = line[1:].partition(" ")
+    if line.startswith("!"):
+        return _shell(line[1:].strip())
+    name, rest = command_of(line)
     if name in registry.commands:
-        return await registry.commands[name].run(chat, rest.strip())
+        return await registry.commands[name].run(chat, rest)
     if ":" in name:
-        return await _prompt(chat, name, rest.strip())
+        return await _prompt(chat, name, rest)
     known = [*registry.commands, *(_prompt_names(chat))]
     raise UsageError(f"there is no command /{one_line(name)}{_nearest(name, known)}", hint="/help lists them all.")
+
+
+def command_of(line: str) -> tuple[str, str]:
+    """The name of the command in `line`, which begins with "/", and what stands behind it."""
+    name, _, rest = line[1:].partition(" ")
+    return ALIASES.get(name, name), rest.strip()
+
+
+def _shell(command: str) -> Shell:
+    if not command:
+        raise UsageError("! needs a command", hint="!ls runs ls in your shell; the model does not see what it says.")
+    return Shell(command)
 
 
 async def _prompt(chat: Chat, name: str, rest: str) -> Sequence[Message]:

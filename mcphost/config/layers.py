@@ -36,7 +36,8 @@ class _Layer:
 
 
 def load(paths: Sequence[Path], *, user: Path | None, environ: Mapping[str, str]) -> Config:
-    """The user configuration, which may be missing, under the files `paths` in their order.
+    """The user configuration, which may be missing, under the files `paths` in their order. Under it are the files of
+    other programs that it includes: what is wrong in them costs their servers, and a warning.
 
     Raises:
         ConfigError: a file of `paths` is missing, a file cannot be read, or something other than a server is wrong.
@@ -45,7 +46,8 @@ def load(paths: Sequence[Path], *, user: Path | None, environ: Mapping[str, str]
     keyring = Keyring()
     if user is not None:
         try:
-            layers.append(_read(user, environ, keyring, own=True))
+            layer = _read(user, environ, keyring, own=True)
+            layers += [*(_included(path, environ, keyring) for path in layer.settings.include), layer]
         except FileNotFoundError:
             pass
     for path in paths:
@@ -73,15 +75,46 @@ def from_mapping(data: Mapping[str, Any], *, environ: Mapping[str, str], directo
 
 
 def document(path: Path) -> Node:
-    """What a file says, nothing expanded. Raises as `load`."""
+    """What a file says, as JSON or TOML, nothing expanded. Raises as `included_servers`."""
     content, _ = read_text(path)
-    return parse(content, path)
+    return _toml(content, path) if path.suffix == ".toml" else parse(content, path)
 
 
 def _read(path: Path, environ: Mapping[str, str], keyring: Keyring, *, own: bool) -> _Layer:
     content, warnings = read_text(path)
     layer = _layer(parse(content, path), Expander(environ, path.absolute().parent, keyring), own=own)
     return replace(layer, warnings=warnings + layer.warnings, file=path)
+
+
+def _included(path: Path, environ: Mapping[str, str], keyring: Keyring) -> _Layer:
+    """The servers in another program's file, with a warning where it cannot be read."""
+    try:
+        return _Layer(False, included_servers(path, environ, keyring), file=path)
+    except FileNotFoundError:
+        return _Layer(False, warnings=(f"{path}, which mcphost.include names, is no longer there",))
+    except ConfigError as error:
+        return _Layer(False, warnings=(f"mcphost.include: {error}",))
+
+
+def included_servers(path: Path, environ: Mapping[str, str], keyring: Keyring | None = None) -> Entries:
+    """The servers in another program's file, as JSON or TOML; what else is in it is that program's business.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ConfigError: it cannot be read.
+    """
+    expander = Expander(environ, path.absolute().parent, keyring or Keyring())
+    servers, _ = read_servers(checks.members(document(path)), expander)
+    return servers
+
+
+def _toml(content: str, path: Path) -> Node:
+    import tomllib
+
+    try:
+        return from_plain({"mcpServers": tomllib.loads(content).get("mcp_servers", {})}, str(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}", file=str(path)) from error
 
 
 def _layer(root: Node, expander: Expander, *, own: bool) -> _Layer:
@@ -124,6 +157,7 @@ def _join(layers: Sequence[_Layer]) -> Config:
         limits=_limits(settings),
         roots=next((one.roots for one in reversed(settings) if one.roots is not None), ()),
         plugins=next((one.plugins for one in reversed(settings) if one.plugins is not None), ()),
+        editing=next((one.editing for one in reversed(settings) if one.editing), "emacs"),
         journal=next((one.journal for one in reversed(settings) if one.journal), JournalConfig()),
         files=tuple(layer.file for layer in layers if layer.file),
         warnings=(*(line for layer in layers for line in layer.warnings), *_misspelt(rules, entries)),

@@ -13,6 +13,8 @@ Decision: TypeAlias = Literal["allow", "ask", "deny"]
 # When a commit of the journal waits for the disk. "normal": never, it survives kill -9 but not the loss of power;
 # "intents": when it holds the intent of a call that is neither read-only nor idempotent; "full": always.
 Sync: TypeAlias = Literal["normal", "intents", "full"]
+# Whose keys edit the chat's input line.
+Editing: TypeAlias = Literal["emacs", "vi"]
 # Where a call comes from: a person's chat, a script's run, or a server that has the model answer something.
 CallOrigin: TypeAlias = Literal["chat", "run", "sampling"]
 
@@ -185,6 +187,7 @@ class Config:
     limits: Limits = Limits()
     roots: tuple[Path, ...] = ()
     plugins: tuple[str, ...] = ()
+    editing: Editing = "emacs"
     journal: JournalConfig = JournalConfig()
     files: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -10,7 +10,18 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 from mcphost.config import checks
 from mcphost.config.jsonc import Node, fault
 from mcphost.config.patterns import linear
-from mcphost.config.schema import CallOrigin, Decision, EndpointConfig, Glob, JournalConfig, Regex, Rule, Source, Sync
+from mcphost.config.schema import (
+    CallOrigin,
+    Decision,
+    Editing,
+    EndpointConfig,
+    Glob,
+    JournalConfig,
+    Regex,
+    Rule,
+    Source,
+    Sync,
+)
 from mcphost.config.servers import read_headers
 from mcphost.config.variables import Expander
 from mcphost.errors import ConfigError
@@ -19,8 +30,9 @@ T = TypeVar("T")
 Api: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
 Reader: TypeAlias = Callable[[Node], Any]
 
-SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "journal", "servers")
+SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "include", "editing", "journal", "servers")
 DECISIONS = ("allow", "ask", "deny")
+EDITING = ("emacs", "vi")
 SYNCS = ("normal", "intents", "full")
 APIS = ("anthropic", "openai-responses", "openai-chat")
 ORIGINS = ("chat", "run", "sampling")
@@ -97,6 +109,8 @@ class Settings:
     limits: Mapping[str, float] = field(default_factory=dict)
     roots: tuple[Path, ...] | None = None
     plugins: tuple[str, ...] | None = None
+    include: tuple[Path, ...] = ()
+    editing: Editing | None = None
     journal: JournalConfig | None = None
     servers: Mapping[str, ServerSettings] = field(default_factory=dict)
 
@@ -134,13 +148,15 @@ class Settings:
 
 
 def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
-    """The section as values. `own`: the file is the user's configuration, which alone may name plugins and the journal.
+    """The section as values. `own`: the file is the user's configuration, which alone may name plugins, the journal and
+    other programs' files.
 
     Raises:
         ConfigError: anything in it is wrong.
     """
     section = checks.members_of(node, SECTION)
     if not own:
+        _refuse(section, "include", "other programs' files are for the user configuration alone to name")
         _refuse(section, "plugins", "plugins are code: only the user configuration may name them")
         _refuse(section, "journal", "what is recorded, and where, is for the user configuration alone to say")
     approvals = checks.optional(section, "approvals", _approvals) or {}
@@ -152,6 +168,8 @@ def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
         limits=checks.optional(section, "limits", lambda node: _fields(node, LIMITS)) or {},
         roots=checks.optional(section, "roots", lambda node: tuple(map(expander.path, _texts(node)))),
         plugins=checks.optional(section, "plugins", lambda node: tuple(_plugin(one, expander) for one in _texts(node))),
+        include=checks.optional(section, "include", lambda node: tuple(map(expander.path, _texts(node)))) or (),
+        editing=cast("Editing | None", checks.optional(section, "editing", lambda at: checks.choice(at, EDITING))),
         journal=checks.optional(section, "journal", lambda node: _journal(node, expander)),
         servers=_each(section, "servers", lambda name, entry: _server(name, entry, expander)),
     )

@@ -75,7 +75,7 @@ class SqliteJournal:
     ) -> None:
         self.path = path
         self._sync = sync
-        self._directory = None if directory is None else str(directory)
+        self.directory = None if directory is None else str(directory)
         self._show = show
         self._connect = connect
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
@@ -108,7 +108,7 @@ class SqliteJournal:
                     f"chat {run.chat} is open in another process",
                     hint=f"End it there, or go on in a copy: mcphost chats fork {run.chat}",
                 )
-            rows.begin(db, run, self._directory)
+            rows.begin(db, run, self.directory)
 
         await self._write(act)
 

@@ -1,27 +1,22 @@
-"""What Tab offers: commands, servers' prompts and their arguments, resources, tools.
+"""What Tab offers: commands and their arguments, servers' prompts and their arguments, resources, tools.
 
 Law 5: a name that could act on a terminal is not offered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from mcphost.text import one_line, safe
+from mcphost.text import one_line
 
 if TYPE_CHECKING:
     from mcphost.host import Chat
-    from mcphost.plugins import Registry
+    from mcphost.plugins import Offer, Registry
     from mcphost.servers.wire import WirePrompt
-
-MOST = 200
-
-# A word that could stand here, and what it is.
-Offer = tuple[str, str]
 
 
 class ChatCompleter(Completer):
@@ -32,42 +27,48 @@ class ChatCompleter(Completer):
         self._registry = registry
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        return ()  # they are awaited, below
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
         chat, registry = self._chat(), self._registry()
         if chat is None or registry is None:
             return
         before = document.text_before_cursor
         word = before.split()[-1] if before and not before[-1].isspace() else ""
-        offers = self._offers(chat, registry, before, word, asked=complete_event.completion_requested)
-        for text, what in _matching(offers, word):
+        for text, what in await _offers(chat, registry, before, word, asked=complete_event.completion_requested):
             yield Completion(text, -len(word), display=one_line(text, 80), display_meta=one_line(what, 60))
 
-    def _offers(self, chat: Chat, registry: Registry, before: str, word: str, *, asked: bool) -> Iterator[Offer]:
-        if before.startswith("/"):
-            name, space, _ = before[1:].partition(" ")
-            yield from _arguments(chat, registry, name, before) if space else _commands(chat, registry)
-        elif word.startswith("@"):
-            yield from _resources(chat)
-        elif "__" in word or (asked and word):
-            yield from ((tool.name, tool.for_model().description) for tool in chat.toolbox.snapshot().values())
+
+async def _offers(chat: Chat, registry: Registry, before: str, word: str, *, asked: bool) -> Sequence[Offer]:
+    from mcphost.commands import best, command_offers
+
+    if before.startswith("/"):
+        name, space, _ = before[1:].partition(" ")
+        prompt = _prompt(chat, name)
+        if space and prompt is not None:
+            return best(_arguments(prompt, before), word)
+        offers = await command_offers(chat, registry, before)
+        return offers if space else [*offers, *best(_prompts(chat), word)]
+    if word.startswith("@"):
+        return best(_resources(chat), word)
+    if "__" in word or (asked and word):
+        return best(((tool.name, tool.for_model().description) for tool in chat.toolbox.snapshot().values()), word)
+    return ()
 
 
-def _commands(chat: Chat, registry: Registry) -> Iterator[Offer]:
-    for command in registry.commands.values():
-        yield f"/{command.name}", command.help
+def _prompts(chat: Chat) -> Iterator[Offer]:
     for server in chat.host.servers.values():
         for prompt in server.prompts:
             yield f"/{server.name}:{prompt['name']}", prompt.get("description") or prompt.get("title") or ""
 
 
-def _arguments(chat: Chat, registry: Registry, name: str, before: str) -> Iterator[Offer]:
-    prompt = _prompt(chat, name)
-    if prompt is not None:
-        for argument in prompt.get("arguments") or ():
-            if f" {argument['name']}=" not in before:
-                needed = "needed" if argument.get("required") else "may be left out"
-                yield f"{argument['name']}=", f"{argument.get('description') or ''} ({needed})".strip()
-    elif name in registry.commands and "SERVER" in registry.commands[name].usage:
-        yield from ((server.name, server.state) for server in chat.host.servers.values())
+def _arguments(prompt: WirePrompt, before: str) -> Iterator[Offer]:
+    for argument in prompt.get("arguments") or ():
+        if f" {argument['name']}=" not in before:
+            needed = "needed" if argument.get("required") else "may be left out"
+            yield f"{argument['name']}=", f"{argument.get('description') or ''} ({needed})".strip()
 
 
 def _resources(chat: Chat) -> Iterator[Offer]:
@@ -76,20 +77,6 @@ def _resources(chat: Chat) -> Iterator[Offer]:
             yield f"@{server.name}:{resource['uri']}", resource.get("title") or resource["name"]
         for template in server.templates:
             yield f"@{server.name}:{template['uriTemplate']}", template.get("title") or template["name"]
-
-
-def _matching(offers: Iterable[Offer], word: str) -> list[Offer]:
-    """Those that begin with `word`, then those that hold it."""
-    wanted = word.lower()
-    begin: list[Offer] = []
-    hold: list[Offer] = []
-    for offer in offers:
-        text = offer[0].lower()
-        if text.startswith(wanted):
-            begin.append(offer)
-        elif wanted.lstrip("/@") in text:
-            hold.append(offer)
-    return [offer for offer in (begin + hold)[:MOST] if safe(offer[0]) == offer[0] and "\n" not in offer[0]]
 
 
 def _prompt(chat: Chat, name: str) -> WirePrompt | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from mcphost.terminal.scrollback import Scrollback, Terminal
 
 if TYPE_CHECKING:
     from mcphost.approvals import Mode
+    from mcphost.config.schema import Editing
     from mcphost.host import Host
     from mcphost.journal import Record
     from mcphost.plugins import Registry
@@ -33,14 +34,19 @@ def on_screen(
     *,
     output: Terminal,
     history: Path,
+    environ: Mapping[str, str] | None = None,
     mode: Mode,
     yolo: bool = False,
     color: bool,
     verbose: bool = False,
     input: Input | None = None,
     resume: Record | None = None,
+    editing: Editing = "emacs",
 ) -> Repl:
-    """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend; so is `resume`."""
+    """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend; so is `resume`.
+
+    `environ` names the editor and the clipboard's program; `editing` is how the input line is edited.
+    """
 
     @cache
     def renderer() -> Renderer:
@@ -62,7 +68,15 @@ def on_screen(
         paint=paint,
         verbose=verbose,
     )
-    repl = Repl(lambda: open_host(frontend), frontend=frontend, live=live, mode=mode, yolo=yolo, resume=resume)
+    repl = Repl(
+        lambda: open_host(frontend),
+        frontend=frontend,
+        live=live,
+        environ=environ or {},
+        mode=mode,
+        yolo=yolo,
+        resume=resume,
+    )
     repl.screen = Screen(
         output,
         live=live,
@@ -74,5 +88,6 @@ def on_screen(
         completer=ChatCompleter(lambda: repl.chat, lambda: repl.registry),
         color=color,
         input=input,
+        editing=editing,
     )
     return repl

@@ -101,6 +101,10 @@ class ScreenFrontend:
         """What a command answered."""
         self._put(self._hung(safe(text)), "output")
 
+    def output(self, text: str) -> None:
+        """What a command of the person's own wrote."""
+        self._put(safe(text).expandtabs() or " ", "shell")
+
     def warn(self, text: str) -> None:
         self._put(self._paint.yellow("!") + self._hung(f"! {safe(text)}")[1:], "notes")
 

@@ -1,11 +1,12 @@
-"""What keys mean at the input line. The panel's own keys come first while a question stands."""
+"""What keys mean at the input line, beside those of an emacs or vi line editor. The panel's own keys come first while a
+question stands."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition, has_completions, has_focus, is_searching
+from prompt_toolkit.filters import Condition, has_completions, has_focus, is_searching, vi_insert_mode
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -42,6 +43,9 @@ class Chatter(Protocol):
     def leave(self) -> None:
         """Ctrl-D on an empty line."""
 
+    def edit(self, line: Typed) -> None:
+        """Ctrl-X Ctrl-E: `line`, which stands in the buffer, is wanted in an editor."""
+
 
 def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings:
     keys = KeyBindings()
@@ -49,14 +53,16 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
     busy = Condition(lambda: chatter.busy)
     empty = Condition(lambda: not buffer.text)
 
-    def taken(*, kept: bool) -> Typed:
+    def taken() -> Typed:
         line = marks.typed().stripped()
-        buffer.reset(append_to_history=kept and bool(line.text))
+        if line.text:
+            buffer.history.append_string(line.text)
+        buffer.reset()
         return line
 
     @keys.add(Keys.Enter, filter=here)
     def submit(event: KeyPressEvent) -> None:
-        chatter.submit(taken(kept=True))
+        chatter.submit(taken())
 
     @keys.add(Keys.BackTab, filter=here & ~has_completions)
     def next_mode(event: KeyPressEvent) -> None:
@@ -64,7 +70,7 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
 
     @keys.add(Keys.ControlS, filter=here)
     def steer(event: KeyPressEvent) -> None:
-        chatter.steer(taken(kept=True))
+        chatter.steer(taken())
 
     @keys.add(Keys.ControlJ, filter=here)
     @keys.add(Keys.Escape, Keys.Enter, filter=here)
@@ -83,7 +89,12 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
         else:
             marks.put_back(line)
 
-    @keys.add(Keys.Escape, filter=here & busy & alone, eager=True)
+    @keys.add(Keys.ControlX, Keys.ControlE, filter=here)
+    def edit(event: KeyPressEvent) -> None:
+        chatter.edit(marks.typed())
+
+    # In vi's insert mode Esc is for the line, unless there is none.
+    @keys.add(Keys.Escape, filter=here & busy & alone & (~vi_insert_mode | empty), eager=True)
     def stop(event: KeyPressEvent) -> None:
         chatter.stop()
 

@@ -1,32 +1,36 @@
-"""The chat on a terminal that cannot move its cursor: lines in, lines out.
+"""The chat in lines: for a terminal that cannot move its cursor, a screen reader, or a pipe.
 
-Several lines that arrive together are a paste, and a paste is text: it is one message, whatever it begins with.
+Several lines that arrive together from a terminal are a paste, and a paste is text: it is one message, whatever it
+begins with. Of a pipe, each line is one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import select
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+import anyio
+
 from mcphost import events
-from mcphost.errors import McpHostError
+from mcphost.errors import McpHostError, UsageError
 from mcphost.frontends import Ending, Narrator
 from mcphost.questions import A, Question
+from mcphost.terminal import clipboard
+from mcphost.terminal.editor import edited
+from mcphost.terminal.lines import Lines
 from mcphost.terminal.recall import recall
 from mcphost.terminal.typed import Typed
-from mcphost.text import encodable, safe
+from mcphost.text import one_line, safe
 
 if TYPE_CHECKING:
     from mcphost.agent import Reply
     from mcphost.host import Chat, Host
     from mcphost.journal import Record
-    from mcphost.plugins import Registry
+    from mcphost.plugins import Act, Registry
 
 PATIENCE = 5.0  # seconds that the first message waits for servers
 AGAIN = 2.0  # seconds in which a second Ctrl-C leaves
@@ -63,7 +67,8 @@ class LineFrontend:
             self._in_line = not text.endswith("\n")
 
     def note(self, text: str) -> None:
-        self.write(f"{safe(text)}\n")
+        if text:
+            self.write(f"{safe(text)}\n")
 
     def warn(self, text: str) -> None:
         self.write(f"! {safe(text)}\n")
@@ -74,20 +79,27 @@ class LineFrontend:
 
 
 class PlainChat:
-    """Reads lines from the terminal with file descriptor `terminal`. `resume` is the recorded chat to go on with."""
+    """Reads lines from the terminal or pipe with file descriptor `source`. `resume` is the recorded chat to go on with;
+    `environ` names the editor, the shell and where the clipboard is."""
 
     def __init__(
         self,
         open_host: Callable[[], Awaitable[tuple[Host, Registry]]],
         *,
         frontend: LineFrontend,
-        terminal: int,
+        source: int,
+        environ: Mapping[str, str],
         resume: Record | None = None,
     ) -> None:
         self._open_host = open_host
         self._frontend = frontend
-        self._terminal = terminal
+        self._lines = Lines(source)
+        self._environ = environ
         self._resume = resume
+        self._chat: Chat
+        self._registry: Registry
+        self._begun = ""
+        self._work: anyio.CancelScope | None = None
         self._sending: Chat | None = None
         self._interrupted_at = -AGAIN
         self._left = asyncio.Event()
@@ -99,32 +111,88 @@ class PlainChat:
             McpHostError: the host could not be set up.
         """
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
-        host, registry = await self._open_host()
+        host, self._registry = await self._open_host()
         async with host:
-            chat = host.chat(patience=PATIENCE, resume=self._resume)
-            if self._resume is not None:
-                await self._take_up(chat, self._resume)
+            await self._go_on(host.chat(patience=PATIENCE, resume=self._resume), self._resume)
             while (line := await self._line()) is not None:
                 if line.text.strip():
-                    await self._answer(chat, registry, line)
+                    await self._answer(line)
         return 0
 
-    async def _take_up(self, chat: Chat, record: Record) -> None:
+    async def _go_on(self, chat: Chat, record: Record | None) -> None:
+        self._chat = chat
+        if record is None:
+            return
         recall(record.messages, asked=lambda text: self._frontend.note(f"> {text}"), answered=self._frontend.note)
         if record.stop is None:
             self._frontend.note("This turn was interrupted. It goes on; Ctrl-C stops it.")
             with self._reporting():
                 await self._turn(chat, chat.resume())
 
-    async def _answer(self, chat: Chat, registry: Registry, line: Typed) -> None:
-        from mcphost import commands
+    async def _answer(self, line: Typed) -> None:
+        from mcphost import commands, plugins
 
         with self._reporting():
-            content = await commands.interpret(chat, registry, line.text, pasted=line.pasted)
-            if isinstance(content, str):
-                self._frontend.note(content)
-                return
-            await self._turn(chat, chat.send(content))
+            meant = await commands.interpret(self._chat, self._registry, line.text, pasted=line.pasted)
+            if isinstance(meant, str):
+                self._frontend.note(meant)
+            elif isinstance(meant, plugins.Act):
+                with anyio.CancelScope() as self._work:
+                    await self._act(meant)
+                self._work = None
+            else:
+                await self._turn(self._chat, self._chat.send(meant))
+
+    async def _act(self, act: Act) -> None:
+        from mcphost import plugins
+        from mcphost.commands import shell
+
+        match act:
+            case plugins.Leave():
+                self._left.set()
+            case plugins.Copy(text):
+                await self._copy(text)
+            case plugins.Edit(text):
+                await self._edit(text)
+            case plugins.Fill(line, said, choose):
+                await self._fill(line, said, choose)
+            case plugins.Shell(command):
+                code = await shell.run(command, self._environ, self._frontend.note)
+                if code:
+                    self._frontend.warn(f"It ended with exit code {code}.")
+            case plugins.GoOn(chat, said, record):
+                self._frontend.note(said)
+                await self._go_on(chat, record)
+
+    async def _copy(self, text: str) -> None:
+        if program := await clipboard.by_program(text, self._environ):
+            self._frontend.note(f"Copied {len(text):,} characters, by {program}.")
+        else:
+            self._frontend.warn("There is no clipboard that can be reached from here. /save FILE writes to a file.")
+
+    async def _edit(self, text: str) -> None:
+        """What the editor leaves is sent: there is no line for it to stand in."""
+        if not self._lines.is_terminal:
+            raise UsageError("an editor needs a terminal")
+        changed = await anyio.to_thread.run_sync(edited, text, self._environ)
+        if changed and changed != text:
+            self._frontend.note(f"> {changed}")
+            await self._answer(Typed(changed))
+        else:
+            self._frontend.note("Nothing was changed, and nothing is sent.")
+
+    async def _fill(self, line: str, said: str, choose: bool) -> None:
+        """What would stand in the input line is put before the next one, or what it could be is listed."""
+        from mcphost.commands import command_offers
+        from mcphost.commands.tables import table
+
+        self._frontend.note(said)
+        if choose:
+            offers = await command_offers(self._chat, self._registry, line)
+            self._frontend.note(table([(one_line(word, 80), one_line(what, 60)) for word, what in offers]))
+        else:
+            self._begun = line
+            self._frontend.note(f"Your next message begins with {line}")
 
     async def _turn(self, chat: Chat, turn: Awaitable[Reply]) -> None:
         self._sending = chat
@@ -136,12 +204,8 @@ class PlainChat:
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        from mcphost import commands
-
         try:
             yield
-        except commands.Leave:
-            self._left.set()
         except McpHostError as error:
             self._frontend.end_line()
             self._frontend.warn(str(error))
@@ -151,6 +215,8 @@ class PlainChat:
         now = time.monotonic()
         if self._sending is not None:
             self._sending.cancel()
+        elif self._work is not None:
+            self._work.cancel()
         elif now - self._interrupted_at < AGAIN:
             self._left.set()
         else:
@@ -161,33 +227,11 @@ class PlainChat:
         """What was typed; None: the person leaves, or the terminal is gone."""
         self._frontend.end_line()
         self._frontend.write("> ")
-        data = b""
-        try:
-            if await self._readable():
-                data = os.read(self._terminal, 65536)
-                while data and select.select([self._terminal], [], [], 0)[0]:
-                    more = os.read(self._terminal, 65536)
-                    data += more
-                    if not more:
-                        break
-        except OSError:
-            pass
-        if not data:
+        line = await self._lines.read(self._left)
+        if line is None:
             self._frontend.end_line()
-            return None
-        text = encodable(data.decode(errors="replace")).rstrip("\r\n")
-        return Typed(text, (range(len(text)),) if "\n" in text else ())
-
-    async def _readable(self) -> bool:
-        """Wait for input; False: the person left meanwhile."""
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        loop.add_reader(self._terminal, ready.set)
-        waits = [asyncio.create_task(ready.wait()), asyncio.create_task(self._left.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return not self._left.is_set()
-        finally:
-            loop.remove_reader(self._terminal)
-            for wait in waits:
-                wait.cancel()
+        elif self._begun and line.text.strip() and line.text[0] not in "/!":
+            begun, self._begun = self._begun, ""
+            pasted = tuple(range(span.start + len(begun), span.stop + len(begun)) for span in line.pasted)
+            return Typed(begun + line.text, pasted)
+        return line

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from mcphost.errors import McpHostError
 from mcphost.messages import Message, UserMessage
+from mcphost.terminal.acting import Actor
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.live import Live
 from mcphost.terminal.recall import recall
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
     from mcphost.approvals import Mode
     from mcphost.host import Chat, Host
     from mcphost.journal import Record
-    from mcphost.plugins import Registry
+    from mcphost.plugins import Act, Registry
     from mcphost.terminal.screen import Screen
 
 MODES: Sequence[Mode] = ("ask", "read-only", "plan", "auto")
+WAITING = ("clear", "new", "resume", "fork")  # commands that are about a conversation at rest
+LEAVING = ("/quit", "/exit")
 PATIENCE = 5.0  # seconds that a first message waits for servers
 AGAIN = 2.0  # seconds in which a second Ctrl-C leaves
 PREVIEW = 12  # lines of a prompt's text
@@ -52,6 +57,7 @@ class Repl:
         *,
         frontend: ScreenFrontend,
         live: Live,
+        environ: Mapping[str, str],
         mode: Mode,
         yolo: bool = False,
         resume: Record | None = None,
@@ -59,17 +65,19 @@ class Repl:
         self._open_host = open_host
         self.frontend = frontend
         self._live = live
+        self._environ = environ
         self._mode: Mode = mode
         self._yolo = yolo
         self._resume = resume
         self.screen: Screen
+        self._actor: Actor
         self.chat: Chat | None = None
         self.registry: Registry | None = None
         self._model = ""
         self._queue: deque[Typed] = deque()
         self._queued = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._commands: asyncio.Queue[tuple[Chat, Typed]] = asyncio.Queue()
+        self._beside: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
         self._work: anyio.CancelScope | None = None
         self._sending = False
         self._interrupted_at = -AGAIN
@@ -91,36 +99,46 @@ class Repl:
                 failure = error
                 self.screen.close()
 
+        self._actor = Actor(self.screen, self.frontend, self._environ)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serve)
-            tasks.start_soon(self._run_commands)
+            tasks.start_soon(self._run_beside, tasks)
             await self.screen.run()
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
         return self._code
 
+    async def _run_beside(self, tasks: TaskGroup) -> None:
+        """Start what keys asked for beside the turn."""
+        while True:
+            tasks.start_soon(await self._beside.get())
+
     async def _serve(self) -> None:
         await self.screen.shown.wait()
         host, self.registry = await self._open_host()
         async with host:
-            self.chat = host.chat(patience=0, resume=self._resume)
-            self.chat.policy.mode = self._mode
-            self._open_model(self.chat)
-            self.screen.app.invalidate()
-            if self._resume is not None:
-                await self._take_up(self.chat, self._resume)
+            chat = host.chat(patience=0, resume=self._resume)
+            chat.policy.mode = self._mode
+            await self._stoppable(self._go_on(chat, self._resume))
             while True:
                 await self._queued.wait()
-                await self._do(self.chat, self._next())
+                line = self._next()
+                self.frontend.sent(line.shown)
+                await self._stoppable(self._do(line))
 
-    def _open_model(self, chat: Chat) -> None:
-        """Open the model now: a missing key is better known before the first message than after it."""
+    async def _go_on(self, chat: Chat, record: Record | None) -> None:
+        """Let `chat` be the one that is talked in. Its model is opened now: a missing key is better known before the
+        first message than after it."""
+        self.chat = chat
         try:
             self._model = chat.model.name
         except McpHostError as error:
             self._model = "no model"
             self.frontend.fail(str(error))
+        self.screen.app.invalidate()
+        if record is not None:
+            await self._take_up(chat, record)
 
     async def _take_up(self, chat: Chat, record: Record) -> None:
         """Show how the conversation stands, and go on with its last turn where that was interrupted."""
@@ -130,21 +148,21 @@ class Repl:
         self._live.clear()
         if record.stop is None:
             self.frontend.note("This turn was interrupted. It goes on; Esc stops it.")
-            with anyio.CancelScope() as self._work:
-                await self._turn(chat.resume())
-            self._work = None
-            self.screen.app.invalidate()
+            await self._turn(chat.resume())
 
     # -- one line --------------------------------------------------------------------------------------------------
 
-    async def _do(self, chat: Chat, line: Typed) -> None:
-        self.frontend.sent(line.text)
+    async def _do(self, line: Typed) -> None:
+        assert self.chat is not None
+        if not self._is_command(line):
+            await self._servers(self.chat)
+        content = await self._interpret(self.chat, line)
+        if content:
+            await self._send(self.chat, content)
+
+    async def _stoppable(self, work: Awaitable[None]) -> None:
         with anyio.CancelScope() as self._work:
-            if not self._is_command(line):
-                await self._servers(chat)
-            content = await self._interpret(chat, line)
-            if content:
-                await self._send(chat, content)
+            await work
         if self._work.cancelled_caught:
             self.frontend.warn("Stopped.")
         self._work = None
@@ -200,42 +218,75 @@ class Repl:
                     size = len(resource.get("text") or resource.get("blob") or "")
                     self.frontend.note(f"attached {resource.get('uri')}, {size:,} characters")
 
-    async def _run_commands(self) -> None:
-        """Those that need not wait for the turn to end."""
-        while True:
-            chat, line = await self._commands.get()
-            self.frontend.sent(line.text)
-            await self._interpret(chat, line)
+    async def _command(self, chat: Chat, line: Typed) -> None:
+        """One that need not wait for the turn to end."""
+        self.frontend.sent(line.shown)
+        await self._interpret(chat, line)
+
+    async def _steer(self, chat: Chat, line: Typed) -> None:
+        """Hand `line` to the running turn, with what it mentions; to the next one where it ended meanwhile."""
+        content = await self._interpret(chat, line)
+        blocks = [block for one in content if isinstance(one, UserMessage) for block in one.content]
+        if blocks and self._sending:
+            self.frontend.sent(line.shown, mark="»")
+            self._show_attached(content)
+            chat.steer(blocks)
+        elif blocks:
+            self.submit(line)
 
     async def _interpret(self, chat: Chat, line: Typed) -> Sequence[Message]:
         """What is to be sent; a command has been run, and sends nothing."""
-        from mcphost import commands
+        from mcphost import commands, plugins
 
         assert self.registry is not None
         try:
-            content = await commands.interpret(chat, self.registry, line.text, pasted=line.pasted)
-        except commands.Leave:
-            self.leave()
-            return ()
+            meant = await commands.interpret(chat, self.registry, line.text, pasted=line.pasted)
         except McpHostError as error:
             self.frontend.fail(str(error))
             return ()
-        if not isinstance(content, str):
-            return content
-        self._answered(chat, content)
-        return ()
-
-    def _answered(self, chat: Chat, text: str) -> None:
-        self.frontend.say(text)
+        if isinstance(meant, str):
+            self.frontend.say(meant)
+        elif isinstance(meant, plugins.Act):
+            await self._act(meant)
+        else:
+            return meant
         try:
             self._model = chat.model.name
         except McpHostError:
             pass  # it was said when the chat began
+        return ()
+
+    async def _act(self, act: Act) -> None:
+        from mcphost import plugins
+
+        match act:
+            case plugins.Leave():
+                self.leave()
+            case plugins.Copy(text):
+                await self._actor.copy(text)
+            case plugins.Edit(text):
+                await self._actor.edit(Typed(text))
+            case plugins.Fill(line, said, choose):
+                self.frontend.say(said)
+                self.screen.fill(line, choose=choose)
+            case plugins.Shell(command):
+                await self._actor.shell(command)
+            case plugins.GoOn(chat, said, record):
+                self.frontend.say(said)
+                await self._go_on(chat, record)
 
     def _is_command(self, line: Typed) -> bool:
-        name = line.text[1:].partition(" ")[0]
-        typed = line.text.startswith("/") and not any(0 in span for span in line.pasted)
-        return typed and self.registry is not None and name in self.registry.commands
+        """Whether it is about the chat itself, and not for the model."""
+        from mcphost.commands import command_of
+
+        if line.text[:1] not in ("/", "!") or any(0 in span for span in line.pasted) or self.registry is None:
+            return False
+        return line.text.startswith("!") or command_of(line.text)[0] in self.registry.commands
+
+    def _runs_beside(self, line: Typed) -> bool:
+        from mcphost.commands import command_of
+
+        return self._is_command(line) and command_of(line.text)[0] not in WAITING
 
     def _next(self) -> Typed:
         line = self._queue.popleft()
@@ -243,7 +294,7 @@ class Repl:
         return line
 
     def _update_queue(self) -> None:
-        self._live.queued = [line.text for line in self._queue]
+        self._live.queued = [line.shown for line in self._queue]
         self._live.changed()
         (self._queued.set if self._queue else self._queued.clear)()
         self.screen.app.invalidate()
@@ -252,15 +303,15 @@ class Repl:
 
     @property
     def busy(self) -> bool:
-        return self._work is not None
+        return self._work is not None or self._actor.busy
 
     def submit(self, line: Typed) -> None:
         if not line.text.strip():
             self._hurry.set()
-        elif line.text == "/quit":
+        elif line.text in LEAVING:
             self.leave()
-        elif self.busy and self.chat is not None and self._is_command(line):
-            self._commands.put_nowait((self.chat, line))
+        elif self._work is not None and self.chat is not None and self._runs_beside(line):
+            self._beside.put_nowait(partial(self._command, self.chat, line))
         else:
             self._hurry.set()
             self._queue.append(line)
@@ -271,9 +322,8 @@ class Repl:
             line = self._next()
         if not line.text.strip():
             return
-        if self._sending and self.chat is not None and not line.text.startswith("/"):
-            self.chat.steer(line.text)
-            self.frontend.sent(line.text, mark="»")
+        if self._sending and self.chat is not None and not self._is_command(line):
+            self._beside.put_nowait(partial(self._steer, self.chat, line))
         else:
             self.submit(line)
 
@@ -284,7 +334,15 @@ class Repl:
         self._update_queue()
         return line
 
+    def edit(self, line: Typed) -> None:
+        self._beside.put_nowait(partial(self._actor.edit, line))
+
     def stop(self) -> None:
+        """Stop what a person would want stopped first: a command of their own, the calls that run, the turn."""
+        if not self._actor.stop() and not (self.chat is not None and self.chat.cancel_calls()):
+            self._stop_turn()
+
+    def _stop_turn(self) -> None:
         if self._sending and self.chat is not None:
             self.chat.cancel()
         elif self._work is not None:
@@ -297,15 +355,20 @@ class Repl:
             self._code = INTERRUPTED if self.busy else 0
             self.leave()
         self._interrupted_at = now
-        self.stop()
+        self._actor.stop()
+        self._stop_turn()
         asyncio.get_running_loop().call_later(AGAIN + 0.01, self.screen.app.invalidate)
 
     def next_mode(self) -> None:
         """The next way to judge calls, from the next call on."""
-        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
+        self._mode = MODES[(MODES.index(self._judged) + 1) % len(MODES)]
         if self.chat is not None:
             self.chat.policy.mode = self._mode
         self.screen.app.invalidate()
+
+    @property
+    def _judged(self) -> Mode:
+        return self._mode if self.chat is None else self.chat.policy.mode
 
     def leave(self) -> None:
         self.screen.close()
@@ -314,7 +377,7 @@ class Repl:
 
     def status(self) -> str:
         """The words of the status line, the most useful first: a narrow screen cuts the end."""
-        mode = f"{self._mode}, YOLO: nothing is asked" if self._yolo else self._mode
+        mode = f"{self._judged}, YOLO: nothing is asked" if self._yolo else self._judged
         return " · ".join(filter(None, [self._state(), self._model, mode, self._servers_now()]))
 
     def _state(self) -> str:

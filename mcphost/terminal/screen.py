@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
 from prompt_toolkit.history import History
@@ -45,10 +47,14 @@ from mcphost.terminal.keys import Chatter
 from mcphost.terminal.live import FRAME, Live
 from mcphost.terminal.panel import SPACIOUS, Panel
 from mcphost.terminal.scrollback import Scrollback, Terminal
-from mcphost.terminal.typed import PasteMarks
+from mcphost.terminal.typed import Folded, PasteMarks
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
+
+    from mcphost.config.schema import Editing
+
+T = TypeVar("T")
 
 ESCAPE = 0.05  # seconds after which an escape byte is the Esc key
 MENU = 8  # rows of completions
@@ -58,6 +64,7 @@ _STYLE = Style.from_dict(
     {
         "prompt": "bold ansicyan",
         "hint": "ansibrightblack",
+        "pasted": "ansicyan",
         "auto-suggestion": "ansibrightblack",
         "status": "reverse",
         "panel.title": "bold ansiyellow",
@@ -93,6 +100,7 @@ class Screen:
         completer: Completer,
         color: bool,
         input: Input | None = None,
+        editing: Editing = "emacs",
     ) -> None:
         self._live = live
         self._panel = panel
@@ -120,6 +128,7 @@ class Screen:
             erase_when_done=True,
             input=input,
             output=output,
+            editing_mode=EditingMode.VI if editing == "vi" else EditingMode.EMACS,
         )
         self.app.ttimeoutlen = ESCAPE
         self.app.key_processor.before_key_press += lambda _: panel.touched()
@@ -149,6 +158,23 @@ class Screen:
         if isinstance(drawing.exception(), (EOFError, OSError)):
             return
         self._scrollback.flush()
+
+    async def lend(self, use: Callable[[], T]) -> T:
+        """Give the terminal to `use`, which runs in a thread; what is said meanwhile is printed afterwards."""
+        with self._scrollback.paused():
+            return await run_in_terminal(use, in_executor=True)
+
+    def fill(self, line: str, *, choose: bool) -> None:
+        """Let `line` stand in front of what is typed; with `choose`, its completions are offered."""
+        text = line + self.buffer.text.lstrip()
+        self.buffer.set_document(Document(text, len(text)))
+        if choose:
+            self.buffer.start_completion()
+
+    def send_raw(self, sequence: str) -> None:
+        """Write a sequence that moves nothing on the screen."""
+        self.app.output.write_raw(sequence)
+        self.app.output.flush()
 
     def close(self) -> None:
         if self.app.is_running and not self.app.is_done:
@@ -187,6 +213,7 @@ class Screen:
                 self.buffer,
                 search_buffer_control=search.control,
                 input_processors=[
+                    Folded(self.marks),
                     HighlightIncrementalSearchProcessor(),
                     ConditionalProcessor(AppendAutoSuggestion(), has_focus(self.buffer)),
                     ConditionalProcessor(AfterInput(HINT, style="class:hint"), empty),

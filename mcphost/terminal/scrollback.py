@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GATHER = 0.01  # seconds that pieces are gathered for before they are written
 
 # What belongs together; an empty line parts one group from the next, and one block of an answer from the next.
-Group: TypeAlias = Literal["user", "answer", "calls", "notes", "output"]
+Group: TypeAlias = Literal["user", "answer", "calls", "notes", "output", "shell"]
 
 
 class Terminal(Vt100_Output):
@@ -59,6 +59,17 @@ class Scrollback:
         self._pending: list[str] = []
         self._last: Group | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Write nothing: the terminal is somebody else's."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+            self._schedule()
 
     def attach(self, app: Application[None]) -> None:
         """From now on `app` draws the region below; what was put before is written with it."""
@@ -79,7 +90,7 @@ class Scrollback:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._pending:
+        if not self._pending or self._paused:
             return
         text = "".join(self._pending).replace("\n", "\r\n")
         self._pending.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_the_whole_section_is_read() -> None:
 
 
 APIS = "anthropic, openai-responses, openai-chat"
-SECTION = "model, models, approvals, limits, roots, plugins, journal, servers"
+SECTION = "model, models, approvals, limits, roots, plugins, include, editing, journal, servers"
 ERRORS = [
     (1, "mcphost: found 1; expected an object"),
     ({"modle": "x"}, f'mcphost.modle: unknown key; expected one of {SECTION} (did you mean "model"?)'),
@@ -369,6 +370,26 @@ def test_the_example_of_the_documentation_is_read_as_it_says() -> None:
         ("tracker", "delete_*", "deny"),
     ]
     assert config.warnings == ()
+
+
+def test_other_programs_files_are_read_as_they_are_and_cost_a_warning_at_most() -> None:
+    write("theirs.json", '{"mcpServers": {"git": {"command": "x"}, "both": {"command": "theirs"}}, "theme": "dark"}')
+    write("codex.toml", '[mcp_servers.docs]\ncommand = "y"\n')
+    write("broken.json", "{")
+    include = ["theirs.json", "codex.toml", "broken.json", "gone.json"]
+    own = write("own.json", json.dumps({"mcpServers": {"both": {"command": "mine"}}, "mcphost": {"include": include}}))
+    config = load([], user=own, environ={})
+    assert {name: server.command for name, server in config.servers.items()} == {
+        "git": "x",
+        "both": "mine",
+        "docs": "y",
+    }
+    broken, gone = config.warnings
+    assert broken.startswith("mcphost.include: ")
+    assert "broken.json" in broken
+    assert "gone.json" in gone
+    with pytest.raises(ConfigError, match="user configuration alone"):
+        load([own], user=None, environ={})
 
 
 def test_every_key_is_documented() -> None:

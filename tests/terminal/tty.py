@@ -14,8 +14,9 @@ import pyte
 from prompt_toolkit.input import PipeInput, create_pipe_input
 
 from mcphost.app import registry
-from mcphost.config.schema import Config
+from mcphost.config.schema import Config, Editing
 from mcphost.host import Host
+from mcphost.journal import Journal
 from mcphost.messages import AssistantMessage, Text
 from mcphost.models.base import Model, ModelInfo, ModelRequest, Piece, TextDelta
 from mcphost.plugins import Registry
@@ -144,6 +145,9 @@ async def chatting(
     size: tuple[int, int] = (100, 30),
     color: bool = True,
     opening: asyncio.Event | None = None,
+    environ: Mapping[str, str] | None = None,
+    editing: Editing = "emacs",
+    journal: Journal | None = None,
 ) -> AsyncIterator[Tty]:
     """A chat that runs until the block ends. With `opening`, its Host comes only when that is set."""
     screen = Screen(*size)
@@ -152,11 +156,28 @@ async def chatting(
     async def open_host(frontend: ScreenFrontend) -> tuple[Host, Registry]:
         if opening is not None:
             await opening.wait()
-        host = Host(config or Config(), model=model, frontend=frontend, tools=tools, servers=servers, environ={})
+        host = Host(
+            config or Config(),
+            model=model,
+            frontend=frontend,
+            tools=tools,
+            servers=servers,
+            journal=journal,
+            environ=environ or {},
+        )
         return host, registry(Config())
 
     with create_pipe_input() as keyboard:
-        repl = on_screen(open_host, output=output, history=history, mode="ask", color=color, input=keyboard)
+        repl = on_screen(
+            open_host,
+            output=output,
+            history=history,
+            environ=environ or {},
+            mode="ask",
+            color=color,
+            input=keyboard,
+            editing=editing,
+        )
         tty = Tty(keyboard, screen, repl)
         tty.running = asyncio.create_task(repl.run())
         try:

@@ -19,7 +19,7 @@ class DirectWire:
     def __init__(self, endpoint: Endpoint, connection: Connection) -> None:
         self._endpoint = endpoint
         self._url = endpoint.base_url.rstrip("/")
-        self._client = connection.client(endpoint, _headers(endpoint))
+        self._client = connection.client(endpoint, headers(endpoint))
 
     async def send(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -33,12 +33,11 @@ class DirectWire:
         await self._client.aclose()
 
 
-def _headers(endpoint: Endpoint) -> httpx2.Headers:
-    headers = httpx2.Headers({"accept": "text/event-stream", "content-type": "application/json"})
-    headers["user-agent"] = "mcphost"
+def headers(endpoint: Endpoint, *, accept: str = "text/event-stream") -> httpx2.Headers:
+    sent = httpx2.Headers({"accept": accept, "content-type": "application/json", "user-agent": "mcphost"})
     if endpoint.key:
-        headers["authorization"] = f"Bearer {endpoint.key}"
+        sent["authorization"] = f"Bearer {endpoint.key}"
     if endpoint.api == "anthropic":
-        headers["anthropic-version"] = ANTHROPIC_VERSION
-    headers.update(endpoint.headers)
-    return headers
+        sent["anthropic-version"] = ANTHROPIC_VERSION
+    sent.update(endpoint.headers)
+    return sent

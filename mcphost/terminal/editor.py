@@ -1,0 +1,31 @@
+"""A person's own editor, for a text in a file of its own."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mcphost.errors import UsageError
+from mcphost.text import encodable
+
+
+def edited(text: str, environ: Mapping[str, str]) -> str | None:
+    """Let the person edit `text` in $VISUAL or $EDITOR, which owns the terminal until it ends; None: it failed.
+
+    Raises:
+        UsageError: it cannot be started.
+    """
+    command = shlex.split(environ.get("VISUAL") or environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="mcphost-") as directory:
+        path = Path(directory) / "message.md"
+        path.write_text(text, encoding="utf-8")
+        try:
+            code = subprocess.call([*command, str(path)], env=environ)
+        except OSError as error:
+            raise UsageError(
+                f"the editor {command[0]!r} cannot be started: {error.strerror}", hint="Set EDITOR."
+            ) from None
+        return encodable(path.read_text(encoding="utf-8", errors="replace").rstrip("\n")) if code == 0 else None
