@@ -119,6 +119,7 @@ class Host:
             processes=processes or {},
             reaper=reaper,
             eras=eras,
+            secrets=self.secrets,
         )
         self.pool: Pool = edges.pool(lambda make: build(make=make), self._show) if edges else build()
 

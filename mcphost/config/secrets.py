@@ -75,6 +75,9 @@ class Secrets:
         return value
 
 
+NONE = Secrets()
+
+
 def named_like_secret(name: str) -> bool:
     return bool(_NAMES.search(name))
 

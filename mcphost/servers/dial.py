@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mcphost.config.schema import Limits, ServerConfig
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.errors import ServerError, ServerUnavailable
 from mcphost.servers.eras import Verdict
 from mcphost.servers.wire import Tap
@@ -85,8 +86,8 @@ class Dial:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to talk to one server. `connect`: seconds for the handshake; `probe`: of these, for the era probe;
-    `known`: as it was met before; `headers`: the transport mirrors `x-mcp-header` parameters; `tap` is shown every
-    message."""
+    `known`: as it was met before; `headers`: the transport mirrors `x-mcp-header` parameters; `secrets` must not come
+    back from it; `tap` is shown every message."""
 
     server: str
     limits: Limits
@@ -97,4 +98,5 @@ class Settings:
     sampling: bool = True
     roots: Sequence[Path] = ()
     headers: bool = False
+    secrets: Secrets = NONE
     tap: Tap | None = None

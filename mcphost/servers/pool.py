@@ -21,6 +21,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcphost.config.definition import digest
 from mcphost.config.network import Network, is_loopback
 from mcphost.config.schema import Limits, ServerConfig
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.errors import ConfigError, ServerUnavailable
 from mcphost.events import Event, Noticed, Show
 from mcphost.servers.definition import defined
@@ -62,7 +63,7 @@ class ServerPool:
     `live` holds in-process servers (`MCPServer`, low-level `Server`) or SDK transports by name; `failures` the entries
     that could not be read; `processes` those already spawned, which the pool takes over. `environ` is what spawned
     servers inherit from; `show` is told every ServerChanged and whatever the servers announce. `eras` remembers
-    how servers were met. `make` is called as Server is.
+    how servers were met. `secrets` are taken out of whatever servers say. `make` is called as Server is.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class ServerPool:
         processes: Mapping[str, Process] = MappingProxyType({}),
         reaper: Reaper | None = None,
         eras: Eras | None = None,
+        secrets: Secrets = NONE,
         make: Callable[..., Server] = Server,
     ) -> None:
         self._limits = limits
@@ -87,6 +89,7 @@ class ServerPool:
         self._processes = dict(processes)
         self._reaper = reaper
         self._eras = eras
+        self._secrets = secrets
         self._make = make
         self._owns_reaper = reaper is None
         self._outbox: MemoryObjectSendStream[Event]
@@ -172,6 +175,7 @@ class ServerPool:
             detail=detail,
             known=known,
             keep=keep,
+            secrets=self._secrets,
         )
 
     def _spawned(self, config: ServerConfig) -> Callable[[Dial], Link]:

@@ -15,10 +15,11 @@ import anyio
 import anyio.to_thread
 
 from mcphost.config.schema import Limits, ServerConfig
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.errors import ServerError, ServerRefused, ServerUnavailable
 from mcphost.events import Event, Noticed, ServerChanged
 from mcphost.servers.announcements import Announcements
-from mcphost.servers.dial import Dial, Settings, limits_of
+from mcphost.servers.dial import Dial, Loss, Settings, limits_of
 from mcphost.servers.eras import Verdict
 from mcphost.servers.offer import Offer
 from mcphost.servers.restarts import Restarts
@@ -62,6 +63,7 @@ class Server:
         detail: str = "",
         known: Verdict | None = None,
         keep: Callable[[Verdict | None], None] | None = None,
+        secrets: Secrets = NONE,
     ) -> None:
         self.name = name
         self.config = config
@@ -73,6 +75,7 @@ class Server:
         self._configured = dial
         self._dial = dial.with_memory(known)
         self._keep = keep
+        self._secrets = secrets
         self._open_link = open_link
         self._limits = limits_of(config, limits)
         self._emit = emit
@@ -140,7 +143,7 @@ class Server:
     @property
     def stderr_tail(self) -> str:
         """The last it wrote to stderr, also of a process that ended: text from outside."""
-        return self._link.stderr_tail if self._link else ""
+        return self._secrets.redact(self._link.stderr_tail) if self._link else ""
 
     async def ready(self) -> None:
         """Wait until the server is ready, or cannot become so."""
@@ -299,13 +302,14 @@ class Server:
         try:
             settings = self._settings(dial, seconds)
             with anyio.CancelScope() as self._attempt:
-                async with connect(link.transport, settings, self._announcements, link.why) as connection:
+                why = partial(self._why, link)
+                async with connect(link.transport, settings, self._announcements, why) as connection:
                     self._dial = dial
                     link.on_forgotten(connection.ended)
                     await self._use(connection, dial.known)
             if self._commanded.is_set():
                 return ServerUnavailable(f"{self.name} was stopped", server=self.name)
-            loss = await link.why()
+            loss = await self._why(link)
             return ServerUnavailable(f"{self.name} {loss.reason}", hint=loss.hint, server=self.name, **loss.detail)
         except ServerError as failure:
             return failure
@@ -313,6 +317,9 @@ class Server:
             self._end()
             with anyio.CancelScope(shield=True):
                 await link.close()
+
+    async def _why(self, link: Link) -> Loss:
+        return self._secrets.redacted(await link.why())
 
     def _settings(self, dial: Dial, seconds: float) -> Settings:
         config = self.config
@@ -326,6 +333,7 @@ class Server:
             sampling=config is None or config.sampling != "deny",
             roots=self._roots,
             headers=dial.transport == "http",
+            secrets=self._secrets,
         )
 
     async def _use(self, connection: Connection, known: Verdict | None) -> None:

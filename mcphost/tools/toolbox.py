@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from mcphost.config.schema import Limits, ServerConfig
-from mcphost.config.secrets import Secrets
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.errors import McpHostError, ServerError, ServerLost, ServerTimeout, ServerUnavailable, SignInNeeded
 from mcphost.messages import Origin, ToolCall, ToolResult, text_block
 from mcphost.servers.dial import limits_of
@@ -79,7 +79,7 @@ class Toolbox:
         spill: Path | None = None,
         hidden: Callable[[str, str], bool] = lambda server, tool: False,
         entry: Callable[[ServerConfig | None], Mapping[str, Any]] = lambda config: {},
-        secrets: Secrets = Secrets(),  # noqa: B008 - there are none in it
+        secrets: Secrets = NONE,
     ) -> None:
         self._configured = servers
         self._local = LocalServer(local)

@@ -60,7 +60,14 @@ class Connection:
         self._as_tasks: set[str] = set()
         self.connecting = anyio.CancelScope()
         self.client = self._make_client(
-            Edge(transport, self, probe=settings.probe, rate=settings.limits.notifications, tap=settings.tap)
+            Edge(
+                transport,
+                self,
+                probe=settings.probe,
+                rate=settings.limits.notifications,
+                secrets=settings.secrets,
+                tap=settings.tap,
+            )
         )
 
     def _make_client(self, edge: Edge) -> Client:

@@ -1,7 +1,8 @@
 """The Edge: every message between a transport and the SDK's Client passes here.
 
-Law: the Client sees only what cannot break it. Results reach us as the wire JSON they came as (`wire(result)`), while
-the Client is handed a stub of the same shape: nothing of a server's content is parsed, validated or lost in between.
+Law: the Client sees only what cannot break it, and no secret comes in. Results reach us as the wire JSON they came as
+(`wire(result)`), while the Client is handed a stub of the same shape: nothing else of a server's content is parsed,
+validated or lost in between.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.shared.message import SessionMessage
 
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.servers.adapter.errors import local_error
 from mcphost.servers.adapter.flood import RATE, Bucket
 from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, MAX_ITEMS, Kind, too_deep
@@ -85,7 +87,7 @@ class Observer(Protocol):
 
 class Edge:
     """A transport around a transport. `probe`: seconds that the era probe may take before we answer it ourselves;
-    `tap` is shown what comes and goes on the transport."""
+    `secrets` are taken out of what comes; `tap` is shown what goes and what is left of what comes."""
 
     def __init__(
         self,
@@ -94,11 +96,13 @@ class Edge:
         *,
         probe: float = math.inf,
         rate: int = RATE,
+        secrets: Secrets = NONE,
         tap: Tap | None = None,
     ) -> None:
         self._transport = transport
         self._observer = observer
         self._probe_seconds = probe
+        self._secrets = secrets
         self._tap = tap
         self._era: Literal["modern", "legacy"] = "modern"
         self._probe: t.RequestId | None = None
@@ -153,6 +157,7 @@ class Edge:
         if isinstance(item, Exception):
             return item
         message = item.message
+        _redact(message, self._secrets)
         self._show("server", message)
         if isinstance(message, t.JSONRPCNotification):
             return item if self._notified(message.method, message.params or {}) else None
@@ -326,6 +331,18 @@ def _finite(number: Any) -> bool:
         return math.isfinite(number)
     except (TypeError, OverflowError):
         return False
+
+
+def _redact(message: t.JSONRPCMessage, secrets: Secrets) -> None:
+    """Take every secret out of what a server sent. An opaque text of its own, such as a cursor, is no exception."""
+    if isinstance(message, t.JSONRPCError):
+        error = message.error
+        changed = {"message": secrets.redact(error.message), "data": secrets.redacted(error.data)}
+        message.error = error.model_copy(update=changed)
+    elif isinstance(message, t.JSONRPCResponse):
+        message.result = secrets.redacted(message.result)
+    else:
+        message.params = secrets.redacted(message.params)
 
 
 def _encodable(value: Any) -> Any:
