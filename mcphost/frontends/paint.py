@@ -5,7 +5,7 @@ from __future__ import annotations
 
 class Paint:
     def __init__(self, color: bool) -> None:
-        self._color = color
+        self.colored = color
 
     def bold(self, text: str) -> str:
         return self._sgr(1, text)
@@ -23,4 +23,4 @@ class Paint:
         return self._sgr(33, text)
 
     def _sgr(self, code: int, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colored else text

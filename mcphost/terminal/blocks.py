@@ -50,6 +50,11 @@ class Commit:
     continues: bool = False
     number: int | None = None
 
+    @property
+    def joined(self) -> bool:
+        """Whether no empty line parts it from the piece before."""
+        return self.continues or self.kind in ("code", "close")
+
 
 @dataclass(frozen=True, slots=True)
 class _Fence:

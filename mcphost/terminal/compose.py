@@ -16,6 +16,7 @@ from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.history import PrivateHistory
 from mcphost.terminal.live import Live
 from mcphost.terminal.panel import Panel
+from mcphost.terminal.pictures import Pictures
 from mcphost.terminal.repl import Repl
 from mcphost.terminal.screen import Screen
 from mcphost.terminal.scrollback import Scrollback, Terminal
@@ -42,10 +43,12 @@ def on_screen(
     input: Input | None = None,
     resume: Record | None = None,
     editing: Editing = "emacs",
+    pictures: Path | None = None,
 ) -> Repl:
     """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend; so is `resume`.
 
-    `environ` names the editor and the clipboard's program; `editing` is how the input line is edited.
+    `environ` names the editor and the clipboard's program; `editing` is how the input line is edited;
+    `pictures` is the directory for images of results.
     """
 
     @cache
@@ -67,6 +70,7 @@ def on_screen(
         width=lambda: output.get_size().columns,
         paint=paint,
         verbose=verbose,
+        pictures=None if pictures is None else Pictures(pictures),
     )
     repl = Repl(
         lambda: open_host(frontend),

@@ -17,17 +17,18 @@ from mcphost.messages import Usage
 from mcphost.questions import A, Question
 from mcphost.terminal.blocks import Commit
 from mcphost.terminal.cells import hang
+from mcphost.terminal.folds import Folds
 from mcphost.terminal.live import Live
-from mcphost.terminal.rows import Row, label
+from mcphost.terminal.rows import Row, label, whole
 from mcphost.terminal.scrollback import Group, Scrollback
 from mcphost.text import one_line, safe
 
 if TYPE_CHECKING:
     from mcphost.terminal.asking import PanelAsker
+    from mcphost.terminal.pictures import Pictures
     from mcphost.terminal.render import Renderer
 
 BREATH = 0.02  # seconds that a stream may keep the keyboard waiting
-_THOUGHT = 2000  # characters of reasoning that are kept to be seen
 
 STOPS = {
     "limit": "Stopped after {steps} steps, before it was done. Say “go on”, or start with --max-steps N.",
@@ -38,6 +39,8 @@ STOPS = {
 
 
 class ScreenFrontend:
+    """`pictures` takes the images of results; without it they are not kept."""
+
     def __init__(
         self,
         scrollback: Scrollback,
@@ -48,6 +51,7 @@ class ScreenFrontend:
         width: Callable[[], int],
         paint: Paint,
         verbose: bool = False,
+        pictures: Pictures | None = None,
     ) -> None:
         self._scrollback = scrollback
         self._live = live
@@ -56,6 +60,8 @@ class ScreenFrontend:
         self._width = width
         self._paint = paint
         self._verbose = verbose
+        self._pictures = pictures
+        self._folds = Folds()
         self._breathed = 0.0
 
     async def ask(self, question: Question[A]) -> A:
@@ -63,15 +69,19 @@ class ScreenFrontend:
 
     async def show(self, event: events.Event) -> None:
         match event:
+            case events.TurnStarted():
+                self._folds.begin()
             case events.TextStreamed():
+                self._fold_thought()
                 self._commit(self._live.stream.feed(event.text))
                 await self._breathe()
             case events.ReasoningStreamed():
-                self._live.thought = (self._live.thought + event.text)[-_THOUGHT:]
+                self._live.thought += event.text
                 await self._breathe()
             case events.StepStarted():
                 self._live.wait_for("thinking")
             case events.CallDrafted():
+                self._fold_thought()
                 self._live.rows[event.call] = Row(one_line(event.name, 100))
             case events.Replied():
                 self._replied(event)
@@ -86,7 +96,7 @@ class ScreenFrontend:
                 row = self._live.rows[event.call]
                 row.progress, row.total, row.message = event.progress, event.total, one_line(event.message or "")
             case events.CallEnded():
-                self._call_ended(event)
+                await self._call_ended(event)
             case _:
                 self._note(event)
 
@@ -96,6 +106,19 @@ class ScreenFrontend:
         """Echo what the person sent."""
         lines = safe(text).split("\n")
         self._put("\n".join([self._paint.bold(f"{mark} {lines[0]}"), *(f"  {line}" for line in lines[1:])]), "user")
+
+    def answer(self, text: str) -> None:
+        """What the model answered before."""
+        self._put(self._renderer().document(text, self._width()), "answer")
+
+    def expand(self) -> None:
+        """Print whole what the latest turn showed in a line; the next time, the turn before."""
+        opened = self._folds.open()
+        if not opened:
+            self.note("Nothing is folded.")
+        for fold in opened:
+            lines = safe(fold.body).strip("\n").split("\n")
+            self._put("\n".join([self._paint.bold(f"▾ {fold.title}"), *map(self._paint.dim, lines)]), "output")
 
     def say(self, text: str) -> None:
         """What a command answered."""
@@ -121,11 +144,13 @@ class ScreenFrontend:
 
     def broken(self) -> None:
         """A turn ended by a failure: what had arrived of its answer stays."""
+        self._fold_thought()
         self._commit(self._live.stream.finish())
         self._live.clear()
 
     def ended(self, stop: str, usage: Usage, steps: int, *, empty: bool) -> None:
         """A turn is over, however it ended."""
+        self._fold_thought()
         self._commit(self._live.stream.finish())
         self._live.clear()
         if stop in STOPS:
@@ -142,11 +167,18 @@ class ScreenFrontend:
         self._live.changed()
         for commit in commits:
             text = self._renderer().commit(commit, self._width())
-            joined = commit.continues or commit.kind in ("code", "close")
-            if commit.kind == "code":
-                self._scrollback.put(text or " ", "answer", joined=joined)
-            else:
-                self._scrollback.put(text, "answer", joined=joined)
+            if text or commit.kind == "code":
+                self._scrollback.put(text, "answer", joined=commit.joined)
+
+    def _fold_thought(self) -> None:
+        """The reasoning is over: one line stays of it."""
+        if thought := self._live.thought.strip():
+            title = f"thought for {self._live.waited:.0f}s"
+            self._folds.add(title, thought)
+            width = self._width()
+            line = hang(f"▸ {title}, {len(thought):,} characters (Ctrl+O shows them)", width)
+            self._put("\n".join(map(self._paint.dim, line.split("\n"))), "notes")
+        self._live.thought = ""
 
     async def _breathe(self) -> None:
         """Let keys be read and frames be drawn, however fast a model streams."""
@@ -156,21 +188,29 @@ class ScreenFrontend:
             self._breathed = time.monotonic()
 
     def _replied(self, event: events.Replied) -> None:
+        self._fold_thought()
         self._commit(self._live.stream.finish())
-        self._live.doing = self._live.thought = ""
-        self._live.rows = {call.id: Row(label(call.name, call.arguments or {})) for call in event.message.calls}
+        self._live.doing = ""
+        self._live.rows = {
+            call.id: Row(label(call.name, call.arguments or {}), call.arguments) for call in event.message.calls
+        }
         self._live.changed()
 
     def _row(self, call: str, server: str, tool: str, arguments: Mapping[str, Any]) -> Row:
         row = self._live.rows.setdefault(call, Row(""))
-        row.label = label(f"{server}__{tool}", arguments)
+        row.label, row.arguments = label(f"{server}__{tool}", arguments), arguments
         return row
 
-    def _call_ended(self, event: events.CallEnded) -> None:
+    async def _call_ended(self, event: events.CallEnded) -> None:
         row = self._live.rows.pop(event.call, None)
         self._live.changed()
         row = row or Row(one_line(event.name, 100))
         self._put(row.ended(event.result, event.seconds, self._width(), self._paint), "calls")
+        if hidden := whole(row.arguments, event.result):
+            self._folds.add(row.label, hidden)
+        if self._pictures is not None:
+            for picture in await asyncio.to_thread(self._pictures.saved, event.result):
+                self._put(f"  {picture.line(link=self._paint.colored)}", "calls")
 
     def _note(self, event: events.Event) -> None:
         match event:
@@ -217,4 +257,5 @@ class ScreenFrontend:
         return "\n".join(hang(line, width) for line in text.split("\n"))
 
     def _put(self, text: str, group: Group) -> None:
-        self._scrollback.put(text, group)
+        if text:
+            self._scrollback.put(text, group)

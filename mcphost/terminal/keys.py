@@ -40,6 +40,9 @@ class Chatter(Protocol):
     def next_mode(self) -> None:
         """Shift-Tab."""
 
+    def expand(self) -> None:
+        """Ctrl-O: what was shown in a line is wanted whole."""
+
     def leave(self) -> None:
         """Ctrl-D on an empty line."""
 
@@ -104,6 +107,10 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
             chatter.interrupt()
         else:
             buffer.reset()
+
+    @keys.add(Keys.ControlO, filter=here)
+    def expand(event: KeyPressEvent) -> None:
+        chatter.expand()
 
     @keys.add(Keys.ControlD, filter=here & empty)
     def leave(event: KeyPressEvent) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from mcphost.frontends.paint import Paint
 from mcphost.terminal.blocks import BlockStream
-from mcphost.terminal.cells import fit
+from mcphost.terminal.cells import fit, hang
 from mcphost.terminal.rows import SPINNER, Row
-from mcphost.text import one_line
+from mcphost.text import one_line, safe
 
 if TYPE_CHECKING:
     from mcphost.terminal.render import Renderer
@@ -22,6 +22,7 @@ FRAME = 0.125  # seconds
 MAX_OPEN = 12  # lines of the open block
 MAX_ROWS = 6
 MAX_QUEUED = 3
+MAX_THOUGHT = 4  # lines of the model's reasoning
 _TAIL = 4000  # characters of the open block that are laid out
 
 
@@ -33,7 +34,7 @@ class Live:
         self.rows: dict[str, Row] = {}
         self.queued: list[str] = []
         self.doing = ""  # what is waited for while there is nothing else to see: "thinking", "waiting for servers"
-        self.thought = ""  # the end of the model's reasoning
+        self.thought = ""  # the model's reasoning, while it goes on
         self._since = 0.0
         self._paint = paint
         self._renderer = renderer
@@ -45,8 +46,13 @@ class Live:
         """Whether the next frame will look different."""
         return bool(self.doing or self.rows)
 
+    @property
+    def waited(self) -> float:
+        """Seconds since `wait_for`."""
+        return self._clock() - self._since
+
     def wait_for(self, what: str) -> None:
-        self.doing, self.thought, self._since = what, "", self._clock()
+        self.doing, self._since = what, self._clock()
 
     def changed(self) -> None:
         """Something was taken away that must not be seen twice: do not wait for the next frame."""
@@ -72,20 +78,33 @@ class Live:
 
     def _lines(self, width: int, height: int) -> list[str]:
         below = [*self._row_lines(width), *self._queued_lines(width)][-height:]
-        opened = self._open_lines(width)[-min(MAX_OPEN, height - len(below)) :] if len(below) < height else []
-        if not opened and not self.rows and self.doing:
-            opened = [self._doing_line(width)]
-        return [*opened, *below][-height:]
+        room = min(MAX_OPEN, height - len(below))
+        above = self._open_lines(width, room)
+        if room and not above and not self.rows and self.doing:
+            above = [*self._thought_lines(width, room - 1), self._doing_line(width)]
+        return [*above, *below]
 
-    def _open_lines(self, width: int) -> list[str]:
+    def _thought_lines(self, width: int, room: int) -> list[str]:
+        if not self.thought or room < 1:
+            return []
+        lines = [
+            piece for line in safe(self.thought[-_TAIL:]).split("\n") for piece in hang(line, width - 2).split("\n")
+        ]
+        return [self._paint.dim(fit(f"│ {line}", width)) for line in lines if line.strip()][-min(MAX_THOUGHT, room) :]
+
+    def _open_lines(self, width: int, room: int) -> list[str]:
+        """The end of the open block; of a table, its head too."""
         source = self.stream.open_text
-        if not source.strip():
+        if not source.strip() or not room:
             return []
         if self.stream.in_code:
             return [fit(source.expandtabs(4), width)]
+        head = 2 if source.startswith("|") and room > 4 else 0
         if len(source) > _TAIL:
-            source = source[-_TAIL:].partition("\n")[2] or source[-_TAIL:]
-        return self._renderer().markdown(source, width).split("\n")
+            first = "".join(source.splitlines(keepends=True)[:head])
+            source = first + (source[-_TAIL:].partition("\n")[2] or source[-_TAIL:])
+        lines = self._renderer().markdown(source, width).split("\n")
+        return lines if len(lines) <= room else [*lines[:head], *lines[len(lines) - room + head :]]
 
     def _row_lines(self, width: int) -> list[str]:
         now = self._clock()
@@ -102,8 +121,5 @@ class Live:
         return lines
 
     def _doing_line(self, width: int) -> str:
-        now = self._clock()
-        words = f"{self.doing} … {now - self._since:.0f}s"
-        if self.thought:
-            words += f"  {one_line(self.thought, 1000)[-max(width - len(words) - 4, 0) :]}"
-        return f"{self._paint.yellow(SPINNER[int(now * 8) % len(SPINNER)])} {self._paint.dim(fit(words, width - 2))}"
+        mark = SPINNER[int(self._clock() * 8) % len(SPINNER)]
+        return f"{self._paint.yellow(mark)} {self._paint.dim(fit(f'{self.doing} … {self.waited:.0f}s', width - 2))}"

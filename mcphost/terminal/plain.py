@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
@@ -22,6 +23,7 @@ from mcphost.questions import A, Question
 from mcphost.terminal import clipboard
 from mcphost.terminal.editor import edited
 from mcphost.terminal.lines import Lines
+from mcphost.terminal.pictures import Pictures
 from mcphost.terminal.recall import recall
 from mcphost.terminal.typed import Typed
 from mcphost.text import one_line, safe
@@ -37,10 +39,12 @@ AGAIN = 2.0  # seconds in which a second Ctrl-C leaves
 
 
 class LineFrontend:
-    """Streams the answer to `out`; everything else is the narrator's, who writes there too."""
+    """Streams the answer to `out`; everything else is the narrator's, who writes there too. Images of results are saved
+    in the directory `pictures`."""
 
-    def __init__(self, out: TextIO, narrator: Narrator) -> None:
+    def __init__(self, out: TextIO, narrator: Narrator, *, pictures: Path | None = None) -> None:
         self._out = out
+        self._pictures = None if pictures is None else Pictures(pictures)
         self._narrator = narrator
         self._in_line = False
 
@@ -51,6 +55,9 @@ class LineFrontend:
         self.end_line()
         if not isinstance(event, events.Replied):  # its text has been streamed
             await self._narrator.show(event)
+        if isinstance(event, events.CallEnded) and self._pictures is not None:
+            for picture in await asyncio.to_thread(self._pictures.saved, event.result):
+                self.note(picture.line(link=False))
 
     async def ask(self, question: Question[A]) -> A:
         self.end_line()

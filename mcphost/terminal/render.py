@@ -9,27 +9,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from io import StringIO
+from itertools import zip_longest
 from typing import ClassVar
 
 from markdown_it.token import Token
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
-from rich.syntax import Syntax
+from rich.markdown import CodeBlock, Heading, HorizontalRule, ListItem, Markdown, MarkdownElement, TableElement
+from rich.rule import Rule
+from rich.segment import Segment
+from rich.text import Text
 from rich.theme import Theme
 
-from mcphost.terminal.blocks import Commit, parser
+from mcphost.terminal.blocks import BlockStream, Commit, parser
+from mcphost.terminal.highlight import Highlighter
 from mcphost.text import safe
 
 MIN_WIDTH = 10
-CODE_THEME = "ansi_dark"
+_TASK = re.compile(r"^\[([ xX])\] ")
+_BOXES = {" ": "☐ ", "x": "☑ ", "X": "☑ "}
 _PADDING = re.compile(r"(?:\x1b\[[\d;]*m| )+$")
+_NUMBER = "markdown.item.number"
 _THEME = Theme(
     {
         "markdown.code": "cyan",
         "markdown.code_block": "none",
         "markdown.block_quote": "dim",
         "markdown.item.bullet": "bold",
-        "markdown.item.number": "bold",
+        _NUMBER: "bold",
         "markdown.h1": "bold underline",
         "markdown.h2": "bold underline",
         "markdown.h3": "bold",
@@ -49,6 +56,7 @@ class Renderer:
     def __init__(self, color: bool) -> None:
         self._color = color
         self._parser = parser()
+        self._code = Highlighter("", color=False)
         self._console = Console(
             file=StringIO(),
             force_terminal=True,
@@ -68,15 +76,27 @@ class Renderer:
             case "markdown":
                 return self.markdown(commit.text, width, number=commit.number)
             case "code":
-                return self._lines(_syntax(commit.text.rstrip("\n"), _language(commit.info)), width, commit.text)
+                return self._code.lines(commit.text).removesuffix("\n")
             case "open":
+                self._code = Highlighter(_language(commit.info), color=self._color)
                 return self._dim(f"```{commit.info}")
             case "close":
                 return self._dim("```")
 
+    def document(self, source: str, width: int) -> str:
+        """A whole text, as the scrollback would show it."""
+        stream = BlockStream()
+        out: list[str] = []
+        for commit in [*stream.feed(source), *stream.finish()]:
+            text = self.commit(commit, width)
+            if text or commit.kind == "code":
+                out.append(text if commit.joined or not out else f"\n{text}")
+        return "\n".join(out)
+
     def markdown(self, source: str, width: int, *, number: int | None = None) -> str:
         """`source` as lines; `number` is that of the first item, where it goes on with a numbered list."""
         tokens = self._parser.parse(source)
+        _tick(tokens)
         for token in tokens:
             if number is not None and token.type == "ordered_list_open" and token.level == 0:
                 token.attrs["start"] = number
@@ -104,17 +124,60 @@ class _Heading(Heading):
     LEVEL_ALIGN = dict.fromkeys(Heading.LEVEL_ALIGN, "left")
 
 
+class _Item(ListItem):
+    """Items are set alike, whether they are printed one by one or as a list."""
+
+    def render_number(self, console: Console, options: ConsoleOptions, number: int, last_number: int) -> RenderResult:
+        numeral = f" {number}. "
+        lines = console.render_lines(self.elements, options.update(width=options.max_width - len(numeral)))
+        for index, line in enumerate(lines):
+            yield Segment(" " * len(numeral) if index else numeral, None if index else console.get_style(_NUMBER))
+            yield from line
+            yield Segment("\n")
+
+
+class _Rule(HorizontalRule):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Rule(style="markdown.hr", characters="─")
+
+
+class _Table(TableElement):
+    """A table whose words fit beside one another; else each row as a list of its cells. No cell is cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        header = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
+        rows = [[cell.content for cell in row.cells] for row in (self.body.rows if self.body else ())]
+        columns = zip_longest(header, *rows, fillvalue=Text())
+        words = sum(max(map(_longest_word, column)) + 2 for column in columns)
+        if words <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        for row in rows or [header]:
+            for name, value in zip(header, row, strict=False):
+                if value.plain.strip():
+                    yield Text.assemble((name.plain, "markdown.table.header"), ": ", value)
+            yield Text()
+
+
+def _longest_word(text: Text) -> int:
+    return max(map(cell_len, text.plain.split()), default=0)
+
+
 class _Code(CodeBlock):
     """Code without frame and background, so that it can be copied."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield _syntax(str(self.text).rstrip(), self.lexer_name)
+        code = Highlighter(self.lexer_name, color=not console.no_color).lines(str(self.text).rstrip())
+        yield Text.from_ansi(code)
 
 
 class _Document(Markdown):
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
         "heading_open": _Heading,
+        "hr": _Rule,
+        "list_item_open": _Item,
+        "table_open": _Table,
         "fence": _Code,
         "code_block": _Code,
     }
@@ -126,16 +189,20 @@ class _Document(Markdown):
         self.style = "none"
         self.justify = None
         self.hyperlinks = False
-        self.code_theme = self.inline_code_theme = CODE_THEME
+        self.code_theme = self.inline_code_theme = ""
         self.inline_code_lexer = None
-
-
-def _syntax(code: str, language: str) -> Syntax:
-    return Syntax(code, language, theme=CODE_THEME, word_wrap=True, background_color="default")
 
 
 def _language(info: str) -> str:
     return (info.split() or ["text"])[0]
+
+
+def _tick(tokens: list[Token]) -> None:
+    """Show the tasks of lists as boxes."""
+    for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if item.type == "list_item_open" and paragraph.type == "paragraph_open" and inline.children:
+            first = inline.children[0]
+            first.content = _TASK.sub(lambda match: _BOXES[match[1]], first.content, count=1)
 
 
 def _prepare(token: Token) -> None:

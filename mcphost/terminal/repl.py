@@ -142,7 +142,7 @@ class Repl:
 
     async def _take_up(self, chat: Chat, record: Record) -> None:
         """Show how the conversation stands, and go on with its last turn where that was interrupted."""
-        recall(record.messages, asked=self.frontend.sent, answered=self.frontend.say)
+        recall(record.messages, asked=self.frontend.sent, answered=self.frontend.answer)
         self._live.wait_for("waiting for servers")
         await chat.host.pool.settled(PATIENCE)
         self._live.clear()
@@ -369,6 +369,9 @@ class Repl:
     @property
     def _judged(self) -> Mode:
         return self._mode if self.chat is None else self.chat.policy.mode
+
+    def expand(self) -> None:
+        self.frontend.expand()
 
     def leave(self) -> None:
         self.screen.close()

@@ -24,6 +24,7 @@ class Row:
     """A call on its way. `since` is None until it runs: it is being written, or waits for consent."""
 
     label: str
+    arguments: Mapping[str, Any] | None = None
     since: float | None = None
     progress: float | None = None
     total: float | None = None
@@ -70,6 +71,19 @@ def preview(result: ToolResult) -> str:
     """The first that a result says, on one line."""
     words = [block["text"] if block["type"] == "text" else f"[{block['type']}]" for block in result.content[:3]]
     return one_line(" ".join(words), 300)
+
+
+def whole(arguments: Mapping[str, Any] | None, result: ToolResult) -> str:
+    """A call's arguments and all that its result says."""
+    words = [block.get("text") or block.get("resource", {}).get("text") or _frame(block) for block in result.content]
+    if result.structured is not None and not any(words):
+        words = [json.dumps(to_json(result.structured), ensure_ascii=False, indent=2)]
+    given = json.dumps(to_json(arguments), ensure_ascii=False, indent=2) if arguments else ""
+    return "\n".join(filter(None, [given, *words]))
+
+
+def _frame(block: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, [f"[{block['type']}]", block.get("name"), block.get("uri"), block.get("mimeType")]))
 
 
 def _json(value: Any) -> str:

@@ -78,8 +78,6 @@ class Scrollback:
 
     def put(self, text: str, group: Group, *, joined: bool = False) -> None:
         """Print these lines. Within an answer blocks are parted by an empty line, unless this one is `joined`."""
-        if not text:
-            return
         parted = self._last is not None and (group != self._last or group in ("answer", "output")) and not joined
         self._pending.append(f"\n{text}\n" if parted else f"{text}\n")
         self._last = group

@@ -37,7 +37,17 @@ def area(radius):
 
 The very last words."""
 
-UNIQUE = ["A title", "A first paragraph", "an apple", "a pear", "nested plum", " 1 eins", " 2 zwei", "def area", "fig"]
+UNIQUE = [
+    "A title",
+    "A first paragraph",
+    "an apple",
+    "a pear",
+    "nested plum",
+    " 1. eins",
+    " 2. zwei",
+    "def area",
+    "fig",
+]
 
 
 class Gate:
