@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import click
 from mcphost.cli import options, recall
 from mcphost.cli.exits import DONE
 from mcphost.cli.setup import Paths, configured
+from mcphost.config.secrets import Secrets
 from mcphost.errors import Busy
 from mcphost.text import one_line, safe
 
@@ -102,11 +104,11 @@ def show(chat: str) -> int:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write to FILE, not stdout."
 )
 def export(chat: str, as_json: bool, output: Path | None) -> int:
-    """Write a chat as Markdown, or as JSON with everything in it."""
+    """Write a chat as Markdown, or as JSON with everything in it; secrets of the configuration are left out."""
     from mcphost.journal import export
 
     with _journal() as (db, _):
-        summary, record = _read(db, chat)
+        summary, record = Secrets.of(configured(()), os.environ).redacted(_read(db, chat))
     document = json.dumps(export.document(summary, record), indent=2) + "\n" if as_json else ""
     recall.write(document or export.markdown(summary, record), output)
     return DONE

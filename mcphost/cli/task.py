@@ -31,7 +31,7 @@ async def do(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | 
     try:
         async with host:
             reply = await _answer(host, frontend, task, wish)
-            ending = _ending(host, reply)
+            ending = host.secrets.redacted(_ending(host, reply))
     except McpHostError as error:
         frontend.finish(_failure(host, "error", host.secrets.redacted(error.envelope()["error"])))
         raise
@@ -40,7 +40,7 @@ async def do(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | 
         raise
     frontend.finish(ending)
     if wish.output:
-        _write(wish.output, reply.text)
+        _write(wish.output, ending.result)
     return _code(reply)
 
 

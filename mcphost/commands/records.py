@@ -28,7 +28,7 @@ async def history(chat: Chat, line: str) -> str:
     if not shown:
         return "Nothing has been said yet."
     if not line:
-        return "\n".join(f"{text[:4]}{one_line(text[4:], 150)}" for text in shown)
+        return "\n".join(f"{text[:4]} {one_line(text[4:], 150)}" for text in shown)
     return shown[_number(chat, line) - 1]
 
 
@@ -49,7 +49,7 @@ async def write_out(chat: Chat, line: str) -> str:
     record = _record(chat)
     if not record.messages:
         raise UsageError("there is nothing to export yet")
-    summary = await _summary(chat, record)
+    summary, record = chat.host.secrets.redacted((await _summary(chat, record), record))
     match form:
         case "json":
             text = json.dumps(export.document(summary, record), indent=2)
