@@ -78,7 +78,7 @@ async def test_quit_leaves() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("/tols", "did you mean 'tools'"),
+        ("/tols", "did you mean '/tools'"),
         ("/demo:plan_dya", "did you mean 'plan_day'"),
         ("/dmeo:plan_day", "did you mean 'demo'"),
         ("/demo:plan_day", "needs zone=…"),

@@ -49,7 +49,7 @@ async def context(chat: Chat, line: str) -> str:
     ]
     rows = [("system text", _about(len(conversation.system)), "")]
     rows += _tools(list(conversation.known().values()))
-    rows += [(kind, _about(size), f"{count} messages") for kind, size, count in _kinds(conversation.messages)]
+    rows += [(kind, _about(size), _several(count, "message")) for kind, size, count in _kinds(conversation.messages)]
     return "\n".join([*said, "By part, estimated from the length of its text:", table(rows)])
 
 
@@ -81,7 +81,9 @@ def _tools(tools: Sequence[ToolDefinition]) -> list[tuple[str, str, str]]:
         server = tool.name.partition("__")[0]
         sizes[server] += len(json.dumps(asdict(tool), default=str, ensure_ascii=False))
         counts[server] += 1
-    return [(f"tools of {server}", _about(size), f"{counts[server]} tools") for server, size in sizes.most_common()]
+    return [
+        (f"tools of {server}", _about(size), _several(counts[server], "tool")) for server, size in sizes.most_common()
+    ]
 
 
 def _kinds(messages: Sequence[Message]) -> list[tuple[str, int, int]]:
@@ -107,6 +109,10 @@ def _weight(message: Message) -> tuple[str, int]:
             return "notices", len(text)
         case _:
             return "changes of tools", 0
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _length(content: Sequence[Block]) -> int:

@@ -73,7 +73,7 @@ def switch(chat: Chat, name: str) -> str:
 
 def describe(model: Model) -> str:
     info = model.info
-    kind = "" if info.is_llm else " · no language model: it matches words to tools"
+    kind = "" if info.is_llm else " · it matches words to tools"
     return f"{model.name} · {info.api}{f' · {info.endpoint}' if info.endpoint else ''}{kind}"
 
 

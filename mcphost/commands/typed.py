@@ -41,8 +41,9 @@ async def interpret(
         return await registry.commands[name].run(chat, rest)
     if ":" in name:
         return await _prompt(chat, name, rest)
-    known = [*registry.commands, *(_prompt_names(chat))]
-    raise UsageError(f"there is no command /{one_line(name)}{_nearest(name, known)}", hint="/help lists them all.")
+    known = [f"/{known}" for known in (*registry.commands, *ALIASES, *_prompt_names(chat))]
+    near = _nearest(f"/{name}", known)
+    raise UsageError(f"there is no command /{one_line(name)}{near}", hint="/help lists them all.")
 
 
 def command_of(line: str) -> tuple[str, str]:

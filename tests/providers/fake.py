@@ -68,6 +68,7 @@ class FakeApi:
         self.requests: list[Seen] = []
         self.hung_up = asyncio.Event()
         self.connections = 0
+        self.models = ("claude-sonnet-5-5", "gpt-6-sol", "some-local-model")
         self._key = key
         self._answers: list[Scripted] = []
         self._server: asyncio.Server | None = None
@@ -125,6 +126,9 @@ class FakeApi:
         start, *lines = head.decode("latin-1").rstrip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         raw = await reader.readexactly(int(headers.get("content-length", "0")))
+        if start.startswith("GET /v1/models"):
+            listed = {"data": [{"id": name} for name in self.models]}
+            return await _plain(writer, "chat", Status(200, body=json.dumps(listed).encode()))
         dialect = _PATHS.get(start.split(" ")[1])
         if dialect is None:
             return await _plain(writer, "chat", Status(404, message=f"Unknown path: {start}"))
