@@ -1,6 +1,6 @@
 import pytest
 
-from mcphost.text import encodable, head_and_tail, one_line, safe
+from mcphost.text import encodable, head_and_tail, one_line, safe, visible
 
 
 @pytest.mark.parametrize(
@@ -16,14 +16,23 @@ from mcphost.text import encodable, head_and_tail, one_line, safe
         "\x7f",
         "\ud800",
         "\u2028",
+        "a\u200db",
+        "\u0e01\u200c\u200c",
+        "x\ufe0f\ufe0f",
+        "\u2764\ufe01",
+        "soft\xadhyphen",
+        "\u3164",
+        "\U000e0fff",
     ],
 )
 def test_nothing_that_acts_on_a_terminal_or_hides_text_survives(hostile: str) -> None:
-    assert safe(hostile).isprintable()
+    assert "\ufffd" in safe(hostile)
+    assert safe(safe(hostile)) == safe(hostile)
+    assert safe(visible(hostile)) == visible(hostile)
 
 
 def test_newlines_tabs_joiners_and_emoji_stay() -> None:
-    text = "one\n\ttwo \U0001f469\u200d\U0001f4bb क्‍ष"
+    text = "one\n\ttwo \U0001f469\u200d\U0001f4bb क्‍ष می‌خواهم ❤️‍🔥 1️⃣"
     assert safe(text) == text
     assert safe("a\r\nb\rc") == "a\nb\nc"
 
