@@ -382,9 +382,10 @@ class Chat:
         return self._agent is not None and self._agent.cancel_calls()
 
     def another(self, *, resume: Record | None = None) -> Chat:
-        """A chat like this one, with a conversation of its own: a new one, or the recorded one."""
+        """A chat like this one, with a conversation of its own: a new one, or the recorded one with its model."""
+        named = self._model if self._model is None or isinstance(self._model, str) else self._model.name
         return self.host.chat(
-            model=self._model if resume is None else resume.run.model,
+            model=self._model if resume is None or resume.run.model == named else resume.run.model,
             frontend=self.frontend,
             system=self.system,
             policy=self.policy,

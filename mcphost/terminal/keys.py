@@ -67,6 +67,10 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
     def submit(event: KeyPressEvent) -> None:
         chatter.submit(taken())
 
+    @keys.add(Keys.Tab, filter=here & ~has_completions)
+    def complete(event: KeyPressEvent) -> None:
+        buffer.start_completion(select_first=True)
+
     @keys.add(Keys.BackTab, filter=here & ~has_completions)
     def next_mode(event: KeyPressEvent) -> None:
         chatter.next_mode()
