@@ -16,7 +16,7 @@ import click
 from mcphost import __version__
 from mcphost.cli import loop, options, recall
 from mcphost.cli.exits import Exit, report
-from mcphost.cli.setup import Boot, boot, keep_from_log, spawn_each, system_text, warm
+from mcphost.cli.setup import Boot, Paths, boot, keep_from_log, spawn_each, system_text, warm
 from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class Voice(Protocol):
     flag_value=PICK,
     help="Go on with a recorded chat; without ID, choose one from a list.",
 )
+@click.option(
+    "--plain", is_flag=True, envvar="MCPHOST_PLAIN", help="Lines in, lines out: for screen readers and for pipes."
+)
 @options.apply(options.NO_JOURNAL, options.VERBOSE, options.DEBUG, options.NO_COLOR)
 def chat(
     configs: tuple[Path, ...],
@@ -67,6 +70,7 @@ def chat(
     max_steps: int | None,
     latest: bool,
     resume: str | None,
+    plain: bool,
     no_journal: bool,
     verbose: bool,
     debug: bool,
@@ -78,8 +82,11 @@ def chat(
     """
     started: Boot | None = None
     try:
-        _require_terminal()
+        if not plain:
+            _require_terminal()
         text = system_text(system)
+        if not (configs or model or only or plain):
+            _welcome_the_first_time(no_project)
         started = boot(
             configs,
             only=only,
@@ -98,7 +105,7 @@ def chat(
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
         record = recall.wanted(started, "latest" if latest else resume, model)
         start = Start(started, text, record, mode, yolo)
-        if os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
+        if plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
             return loop.run(lambda: _plain(start, verbose))
         return loop.run(lambda: _on_screen(start, verbose, color=not no_color))
     except (McpHostError, Exit, BaseExceptionGroup) as error:
@@ -119,6 +126,10 @@ class Start:
         self.yolo = yolo
         self._journal: SqliteJournal | None = None
         self.registry: Registry | None = None
+
+    @property
+    def pictures(self) -> Path:
+        return self._boot.paths.state / "pictures"
 
     @property
     def history(self) -> Path:
@@ -210,6 +221,7 @@ async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
         color=color,
         verbose=verbose,
         resume=start.record,
+        pictures=start.pictures,
     )
     repl.frontend.note(f"mcphost {__version__} · /help says what can be typed · Ctrl-D leaves")
     return await _closing(start, repl.run)
@@ -219,8 +231,9 @@ async def _plain(start: Start, verbose: bool) -> int:
     from mcphost.frontends import Narrator
     from mcphost.terminal.plain import LineFrontend, PlainChat
 
-    narrator = Narrator(sys.stdout, terminal=sys.stdin.fileno(), verbose=verbose)
-    frontend = LineFrontend(sys.stdout, narrator)
+    asked_at = sys.stdin.fileno() if sys.stdin.isatty() else None  # a pipe answers no question
+    narrator = Narrator(sys.stdout, terminal=asked_at, verbose=verbose)
+    frontend = LineFrontend(sys.stdout, narrator, pictures=start.pictures)
     frontend.note(f"mcphost {__version__}. /help says what can be typed, Ctrl-D leaves.")
     chat = PlainChat(
         lambda: start.host(frontend, frontend),
@@ -265,8 +278,17 @@ def _require_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the chat needs a terminal, and stdin or stdout is none",
-            hint='For scripts and pipes there is `mcphost run "…"`.',
+            hint='For scripts there is `mcphost run "…"`; `--plain` chats through a pipe.',
         )
+
+
+def _welcome_the_first_time(no_project: bool) -> None:
+    from mcphost.cli.welcome import is_first, welcome
+    from mcphost.config import project
+
+    paths = Paths.of_user()
+    if is_first(paths, os.environ) and (no_project or not any(project.find(Path.cwd()))):
+        welcome(paths, os.environ)
 
 
 def _log_to_file(path: Path) -> None:
