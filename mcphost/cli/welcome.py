@@ -76,7 +76,7 @@ def welcome(paths: Paths, environ: Mapping[str, str]) -> None:
     chosen: dict[str, Any] = {}
     try:
         chosen |= _servers(found(home, environ), home)
-        chosen |= _model(environ)
+        chosen |= model(environ)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nSkipped.")
     _remember(paths)
@@ -119,7 +119,8 @@ def _servers(files: Sequence[Found], home: Path) -> dict[str, Any]:
     return {"include": [_short(files[at].path, home) for at in chosen]} if chosen else {}
 
 
-def _model(environ: Mapping[str, str]) -> dict[str, Any]:
+def model(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Ask which of the models that answer shall; what the configuration then says of it."""
     from mcphost.models.listing import list_models
 
     endpoints = {name: _endpoint(name, url, environ[key]) for key, (name, url) in _APIS.items() if environ.get(key)}

@@ -125,7 +125,7 @@ async def fork(chat: Chat, line: str) -> GoOn:
     """
     copy = chat.fork(_number(chat, line) if line else None)
     count = len(copy.conversation.messages) if copy.conversation else 0
-    return GoOn(copy, f"A copy with {count} messages goes on. {_back(chat)}")
+    return GoOn(copy, f"A copy of {count} message{'' if count == 1 else 's'} goes on. {_back(chat)}")
 
 
 async def numbers(chat: Chat, line: str) -> Sequence[Offer]:

@@ -120,6 +120,8 @@ class PlainChat:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
         host, self._registry = await self._open_host()
         async with host:
+            if not self._lines.is_terminal:  # nobody sees that servers are still starting
+                await host.pool.settled(PATIENCE)
             await self._go_on(host.chat(patience=PATIENCE, resume=self._resume), self._resume)
             while (line := await self._line()) is not None:
                 if line.text.strip():

@@ -135,7 +135,7 @@ async def test_conversations_are_left_forked_and_taken_up_again(tmp_path: Path) 
             tty.type(ENTER)
             await tty.see(f"Chat {first} goes on.")
             await sent(tty, "/fork 1")
-            await tty.see("A copy with 1 messages goes on.")
+            await tty.see("A copy of 1 message goes on.")
             await sent(tty, "otherwise")
             await tty.see("three", "ready ·")
             assert texts(tty.conversation) == ["the first", "otherwise"]
