@@ -103,15 +103,14 @@ class BlockStream:
             text = text.removeprefix("\n")
             self._return = False
         self._return = text.endswith("\r") or (self._return and not text)
-        text = safe(text)
-        if "\n" not in text:
-            self._partial += text
-            return []
-        lines = (self._partial + text).split("\n")
+        lines = (self._partial + safe(text)).split("\n")
+        begun = not self._partial or len(lines) > 1
         self._partial = lines.pop()
         out: list[Commit] = []
         for line in lines:
             self._line(line + "\n", out)
+        if begun and self._partial[:1].isalpha():
+            self._paragraph_began(out)
         return out
 
     def finish(self) -> list[Commit]:
@@ -135,6 +134,17 @@ class BlockStream:
         self._tail.append(line)
         if after_blank or _STARTS.match(line):
             self._try_boundary(certain=after_blank and not _CONTINUES.match(line), out=out)
+
+    def _paragraph_began(self, out: list[Commit]) -> None:
+        """Commit what stands before a line whose first letter shows already that it continues nothing."""
+        if self._fence or not self._tail or self._tail[-1].strip() or (len(self._tail) > ALWAYS and not self._trusted):
+            return
+        last = _last(self._blocks("".join(self._tail) + self._partial))
+        if last and last.map and last.map[0] == len(self._tail):
+            self._commit(len(self._tail), out)
+            self._next, self._trusted = 0, True
+        elif len(self._tail) > ALWAYS:
+            self._trusted = False
 
     def _code(self, fence: _Fence, line: str, out: list[Commit]) -> None:
         if fence.closes(line):
@@ -165,16 +175,19 @@ class BlockStream:
         if not source.strip():
             self._tail.clear()
             return
-        tokens: list[Token] = []
-        self._parser.block.parse(source, self._parser, {}, tokens)
-        tops = [token for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
-        if not tops or tops[-1].map is None:
+        tokens = self._blocks(source)
+        last = _last(tokens)
+        if last is None or last.map is None:
             return
-        last, start = tops[-1], tops[-1].map[0]
-        if start > 0:
-            self._commit(start, out)
+        if last.map[0] > 0:
+            self._commit(last.map[0], out)
         if last.type in _LISTS:
             self._items(last, [token for token in tokens if token.level == 1 and token.type == "list_item_open"], out)
+
+    def _blocks(self, source: str) -> list[Token]:
+        tokens: list[Token] = []
+        self._parser.block.parse(source, self._parser, {}, tokens)
+        return tokens
 
     def _items(self, opened: Token, items: list[Token], out: list[Commit]) -> None:
         """Commit all items but the last of the list that is open; its items are the last tokens of their kind."""
@@ -201,6 +214,11 @@ class BlockStream:
         out.append(Commit("open", info=self._fence.info))
         for line in waiting:  # those of a back-off
             self._line(line, out)
+
+
+def _last(tokens: list[Token]) -> Token | None:
+    """What opens the last of the outermost blocks."""
+    return next((token for token in reversed(tokens) if token.level == 0 and token.map and token.nesting >= 0), None)
 
 
 def _start(opened: Token) -> int | None:

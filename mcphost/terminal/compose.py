@@ -18,6 +18,7 @@ from mcphost.terminal.live import Live
 from mcphost.terminal.panel import Panel
 from mcphost.terminal.pictures import Pictures
 from mcphost.terminal.repl import Repl
+from mcphost.terminal.resize import wraps_anew
 from mcphost.terminal.screen import Screen
 from mcphost.terminal.scrollback import Scrollback, Terminal
 
@@ -93,5 +94,6 @@ def on_screen(
         color=color,
         input=input,
         editing=editing,
+        wraps_anew=wraps_anew(environ or {}),
     )
     return repl

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
@@ -46,6 +46,7 @@ from mcphost.terminal.cells import fit
 from mcphost.terminal.keys import Chatter
 from mcphost.terminal.live import FRAME, Live
 from mcphost.terminal.panel import SPACIOUS, Panel
+from mcphost.terminal.resize import ResizingApplication
 from mcphost.terminal.scrollback import Scrollback, Terminal
 from mcphost.terminal.typed import Folded, PasteMarks
 
@@ -101,6 +102,7 @@ class Screen:
         color: bool,
         input: Input | None = None,
         editing: Editing = "emacs",
+        wraps_anew: bool = False,
     ) -> None:
         self._live = live
         self._panel = panel
@@ -117,7 +119,7 @@ class Screen:
         self.marks = PasteMarks(self.buffer)
         search = SearchToolbar(ignore_case=True)
         line = self._line(search)
-        self.app: Application[None] = Application(
+        self.app = ResizingApplication(
             layout=Layout(self._container(line, search), line),
             style=_STYLE,
             include_default_pygments_style=False,
@@ -130,6 +132,7 @@ class Screen:
             output=output,
             editing_mode=EditingMode.VI if editing == "vi" else EditingMode.EMACS,
         )
+        self.app.wraps_anew = wraps_anew
         self.app.ttimeoutlen = ESCAPE
         self.app.key_processor.before_key_press += lambda _: panel.touched()
         self.app.after_render += lambda _: self.shown.set()

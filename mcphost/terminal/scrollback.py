@@ -39,6 +39,11 @@ class Terminal(Vt100_Output):
         super().__init__(stdout, get_size, term=term, enable_cpr=False)
         self._held = False
 
+    def erase_down(self) -> None:
+        """Erase from the cursor, in two steps: a multiplexer takes one from the first row on for a cleared screen, and
+        keeps what stood there in its history."""
+        self.write_raw("\x1b7\x1b[K\x1b[B\r\x1b[J\x1b8")
+
     def flush(self) -> None:
         if not self._held:
             super().flush()

@@ -222,4 +222,4 @@ class Streaming:
 
 def plain(raw: str) -> str:
     """`raw` without the sequences that the line editor and the renderer may use; whatever else is left is suspect."""
-    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\x1b\[\d+ q|[\r\n]", "", raw)
+    return re.sub(r"\x1b[78]|\x1b\[[\d;?]*[A-Za-z]|\x1b\[\d+ q|[\r\n]", "", raw)
