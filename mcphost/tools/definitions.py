@@ -20,6 +20,7 @@ from mcphost.messages import ToolDefinition
 from mcphost.servers.weight import measured
 from mcphost.servers.wire import WireTool
 
+LOCAL = "local"  # the server of Python functions, which no configured one may be called; their words need no mark
 MAX_DESCRIPTION = 2048  # bytes of UTF-8
 MAX_DEFINITION = 256 * 1024  # characters of JSON
 MAX_DEPTH = 64  # levels of JSON: 32 of a schema, each being a keyword and a name
@@ -56,7 +57,7 @@ class Tool:
         described = self.definition.get("description") or self.definition.get("title") or ""
         schema = _safe_json(self.definition["inputSchema"])
         object.__setattr__(self, "server_pin", digest(self.entry))
-        object.__setattr__(self, "_told", ToolDefinition(self.name, _capped(text.safe(described)), schema))
+        object.__setattr__(self, "_told", ToolDefinition(self.name, self._said(described), schema))
 
     @classmethod
     def of(
@@ -90,8 +91,13 @@ class Tool:
         return self.trusted and self.definition.get("annotations", {}).get(hint) is True
 
     def for_model(self) -> ToolDefinition:
-        """Name, description (the title where there is none) and schema without anything hidden in their text."""
+        """Name, description (the title where there is none) and schema without anything hidden in their text; the
+        description says which server's word it is."""
         return self._told
+
+    def _said(self, description: str) -> str:
+        mark = f"{self.server} says: " if description and self.server != LOCAL else ""
+        return _capped(mark + text.safe(description))
 
 
 def pin_of(definition: WireTool) -> str:

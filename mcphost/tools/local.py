@@ -15,11 +15,11 @@ from mcphost.config.schema import ServerConfig
 from mcphost.errors import UsageError
 from mcphost.messages import text_block
 from mcphost.servers.wire import Caller, CallOutcome, Progress, WireTool
+from mcphost.tools.definitions import LOCAL
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-LOCAL = "local"  # the server name of all of them, which no configured server may have
 
 _BLOCK_TEXTS = {
     "text": ("text",),

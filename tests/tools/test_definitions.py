@@ -55,8 +55,8 @@ def test_a_long_description_is_cut_to_its_cap_and_says_so(text: str) -> None:
 
 
 def test_the_title_stands_in_for_a_missing_description() -> None:
-    assert tool(title="Title").for_model().description == "Title"
-    assert tool(title="Title", description="Text").for_model().description == "Text"
+    assert tool(title="Title").for_model().description == "s says: Title"
+    assert tool(title="Title", description="Text").for_model().description == "s says: Text"
     assert tool().for_model().description == ""
 
 
