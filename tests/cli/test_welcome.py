@@ -14,7 +14,7 @@ from mcphost.cli.setup import Paths
 from mcphost.cli.welcome import is_first, model
 from tests.cli.program import fast_server, mcphost
 from tests.providers.fake import FakeApi
-from tests.terminal.test_program import started
+from tests.terminal.pty import started
 
 
 def home(path: Path) -> dict[str, str]:

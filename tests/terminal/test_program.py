@@ -3,78 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import termios
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pexpect
-import pyte
 import pytest
 
-from tests.cli.program import PROGRAM, config, fast_server, marked, mcphost, one_call, script
-
-PATIENCE = 20.0  # seconds that a text may take to appear
-
-
-class Pty:
-    def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
-        environ = {**os.environ, "TERM": "xterm-256color", **(env or {})}
-        self.child = pexpect.spawn(
-            PROGRAM[0], [*PROGRAM[1:], *arguments], env=environ, encoding="utf-8", dimensions=(30, 100)
-        )
-        self.child.delaybeforesend = None
-        self.modes = termios.tcgetattr(self.child.child_fd)
-        self.raw = ""
-        self._screen = pyte.Screen(100, 30)
-        self._stream = pyte.Stream(self._screen)
-
-    @property
-    def display(self) -> str:
-        return "\n".join(line.rstrip() for line in self._screen.display)
-
-    def see(self, text: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while text not in self.display:
-            assert time.monotonic() < end, f"{text!r} did not appear:\n{self.display}"
-            self._read()
-
-    def _read(self) -> None:
-        try:
-            data = self.child.read_nonblocking(65536, 0.05)
-        except pexpect.TIMEOUT:
-            return
-        except pexpect.EOF:
-            raise AssertionError(f"it ended:\n{self.display}") from None
-        self.raw += data
-        self._stream.feed(data)
-
-    def type(self, keys: str) -> None:
-        self.child.send(keys)
-
-    def ended(self) -> int:
-        """Wait for its end; its exit code. The terminal is as it was before."""
-        while not self.child.eof():
-            try:
-                self.raw += self.child.read_nonblocking(65536, PATIENCE)
-            except pexpect.EOF:
-                break
-        self.child.wait()
-        assert isinstance(self.child.exitstatus, int), self.raw
-        return self.child.exitstatus
-
-
-@contextmanager
-def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Pty]:
-    pty = Pty(*arguments, env=env)
-    try:
-        yield pty
-    finally:
-        pty.child.close(force=True)
+from tests.cli.program import config, fast_server, marked, mcphost, one_call, script
+from tests.terminal.pty import started
 
 
 def arguments(tmp_path: Path, *replies: Any) -> list[str]:
@@ -86,8 +24,7 @@ def arguments(tmp_path: Path, *replies: Any) -> list[str]:
 def test_start_type_approve_stream_cancel_and_quit(tmp_path: Path) -> None:
     replies = one_call("fast__echo", text="hello"), "**Echoed**.", one_call("fast__wait", seconds=60)
     with started(*arguments(tmp_path, *replies)) as pty:
-        pty.see("starting")
-        pty.type("say hello\r")
+        pty.type("say hello\r")  # before anything is there to read it
         pty.see("[y] yes, once")
         pty.type("y")
         pty.see('✓ fast__echo(text="hello")')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import config, fast_server, mcphost, one_call, script
-from tests.terminal.test_program import Pty, started
+from tests.terminal.pty import Pty, started
 
 CTRL_D = "\x04"
 

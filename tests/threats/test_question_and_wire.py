@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.program import config, one_call, script
 from tests.hostile import stdio_peer
-from tests.terminal.test_program import started
+from tests.terminal.pty import started
 from tests.terminal.tty import plain
 
 ARGUMENTS = {
