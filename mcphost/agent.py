@@ -18,13 +18,14 @@ from typing import Any, Literal, TypeAlias
 
 import anyio
 
-from mcphost.approvals import Gate, Go, Refuse
+from mcphost.approvals import Gate, Go, Refuse, Wait
 from mcphost.config.schema import Limits
 from mcphost.errors import ModelCut
 from mcphost.events import (
     CallDecided,
     CallDrafted,
     CallEnded,
+    CallPaused,
     CallProgressed,
     CallStarted,
     ModelWaited,
@@ -58,7 +59,7 @@ from mcphost.models.base import (
     ToolQuarantined,
     Waiting,
 )
-from mcphost.questions import Frontend, Silent, UnknownOutcome
+from mcphost.questions import Frontend, Silent, UnknownOutcome, WaitingCall
 from mcphost.servers.wire import Caller
 from mcphost.text import one_line
 from mcphost.tools import Tool, Toolbox
@@ -68,7 +69,7 @@ MAX_PARALLEL_CALLS = 16
 # What becomes of a call whose outcome is unknown, as its run was killed: a person is asked, it runs again, or it fails.
 # Read-only and idempotent ones always run again.
 OnUnknown: TypeAlias = Literal["ask", "retry", "fail"]
-ReplyStop: TypeAlias = Literal["answered", "limit", "cancelled", "cut", "refused"]
+ReplyStop: TypeAlias = Literal["answered", "limit", "cancelled", "cut", "refused", "paused"]
 
 
 @dataclass
@@ -109,13 +110,16 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a turn ended. `message` is the last thing the model said in it, None when it said nothing."""
+    """How a turn ended. `message` is the last thing the model said in it, None when it said nothing. With the stop
+    "paused", `waiting` are the calls that need an answer before it can go on. `run` is its id in the journal."""
 
     message: AssistantMessage | None
     stop: ReplyStop
     usage: Usage
     steps: int
     calls: tuple[Called, ...]
+    waiting: tuple[WaitingCall, ...] = ()
+    run: str | None = None
 
     @property
     def text(self) -> str:
@@ -206,11 +210,12 @@ class _Turn:
         self.usage = Usage()
         self.steps = 0
         self.called: list[Called] = []
+        self.waiting: list[WaitingCall] = []
         self.message: AssistantMessage | None = None
         self.snapshot: Mapping[str, Tool] | None = None
 
     def reply(self, stop: ReplyStop) -> Reply:
-        return Reply(self.message, stop, self.usage, self.steps, tuple(self.called))
+        return Reply(self.message, stop, self.usage, self.steps, tuple(self.called), tuple(self.waiting), self.run)
 
     async def take_up(self, record: Record) -> ReplyStop | None:
         """Settle what an interrupted run left open: calls of its last reply that have no result yet. Returns how the
@@ -224,11 +229,15 @@ class _Turn:
         messages = self.conversation.messages
         if calls := unanswered(messages):
             self.agent.gate.cover(self.agent.toolbox.snapshot().values())
+            self.agent.gate.take_up(record.waiting)
             pending = {effect.call.id: effect for effect in record.pending if effect.call is not None}
             try:
                 await self._call_all(self.message, calls, pending)
             finally:
+                self.agent.gate.take_up(())  # ids of calls may come again
                 messages[:] = in_call_order(messages)
+            if self.waiting:
+                return "paused"
         return _FINAL.get(self.message.stop) if messages[-1] is self.message else None
 
     async def play(self, inbox: deque[UserMessage]) -> ReplyStop:
@@ -240,6 +249,8 @@ class _Turn:
             message = await self._request(tuple(added))
             if message.calls:
                 await self._call_all(message, message.calls)
+            if self.waiting:
+                return "paused"
             if message.stop in _FINAL and not inbox:
                 return _FINAL[message.stop]
         return "limit"
@@ -310,18 +321,27 @@ class _Turn:
         self, message: AssistantMessage, wishes: Sequence[ToolCall], pending: Mapping[str, Effect] | None = None
     ) -> None:
         """Run `wishes`, calls of `message`, side by side, each as soon as it is allowed; results stand in call order.
+        Those that wait for an answer have none yet, and pause the turn once the others are done.
 
         `pending` are by call id the effects whose outcome is unknown.
         """
         limiter = anyio.CapacityLimiter(MAX_PARALLEL_CALLS)
         calls = [_Call(self.agent, self.run, call, limiter, (pending or {}).get(call.id)) for call in wishes]
+        paused = False
         try:
             async with anyio.create_task_group() as group:
                 for call in calls:
                     group.start_soon(call.settle, message.stop == "tools")
+            paused = True
         finally:
-            self.called += [call.called for call in calls]
-            self.conversation.messages += [call.called.result for call in calls]
+            with anyio.CancelScope(shield=True):
+                for call in calls:
+                    if call.waiting:
+                        await (call.wait(call.waiting) if paused else call.give_up())
+            settled = [call.called for call in calls if not call.waiting]
+            self.called += settled
+            self.conversation.messages += [called.result for called in settled]
+            self.waiting += [call.waiting for call in calls if call.waiting]
 
 
 class _Call:
@@ -336,6 +356,7 @@ class _Call:
         self.pending = pending
         self.effect = pending or Effect(_mint(), run, "tool", call=call)
         self.called = Called(call, _error(call, _UNKNOWN if pending else "Cancelled before it ran."), 0.0)
+        self.waiting: WaitingCall | None = None
         self.intended = False
         self.started = 0.0
 
@@ -344,13 +365,33 @@ class _Call:
             await self._attempt(complete)
         finally:
             with anyio.CancelScope(shield=True):
-                journal, result = self.agent.journal, self.called.result
-                await (
-                    journal.outcome(self.effect.id, result) if self.intended else journal.settle(self.effect, result)
-                )
-                await self.agent.show(
-                    CallEnded(call=self.call.id, name=self.call.name, result=result, seconds=self.called.seconds)
-                )
+                if self.waiting is None:
+                    await self._end()
+
+    async def give_up(self) -> None:
+        """Wait no longer: the turn is over, and so the call must have its result."""
+        self.waiting = None
+        await self._end()
+
+    async def wait(self, waiting: WaitingCall) -> None:
+        """Record and show what it waits for."""
+        await self.agent.journal.wait(self.effect.run, waiting)
+        await self.agent.show(
+            CallPaused(
+                call=waiting.call,
+                server=waiting.server,
+                tool=waiting.tool,
+                arguments=waiting.arguments,
+                why=waiting.why,
+            )
+        )
+
+    async def _end(self) -> None:
+        journal, result = self.agent.journal, self.called.result
+        await (journal.outcome(self.effect.id, result) if self.intended else journal.settle(self.effect, result))
+        await self.agent.show(
+            CallEnded(call=self.call.id, name=self.call.name, result=result, seconds=self.called.seconds)
+        )
 
     async def _attempt(self, complete: bool) -> None:
         if self.pending is not None and not await self._may_repeat(self.pending):
@@ -362,6 +403,9 @@ class _Call:
             self.called = replace(self.called, result=_error(self.call, problem))
             return
         verdict = await self.agent.gate.check(self.call, tool)
+        if isinstance(verdict, Wait):
+            self.waiting = verdict.waiting
+            return
         await self._show_verdict(tool, verdict)
         if isinstance(verdict, Refuse):
             self.called = Called(

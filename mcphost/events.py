@@ -84,6 +84,29 @@ class CallDecided(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallPaused(Event):
+    """A call waits for an answer that nobody can give now: the turn pauses once its other calls have ended."""
+
+    call: str
+    server: str
+    tool: str
+    arguments: Mapping[str, Any]
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallAnswered(Event):
+    """Somebody answered a call of a run that is paused; it is decided when the run goes on."""
+
+    call: str
+    server: str
+    tool: str
+    arguments: Mapping[str, Any]
+    decision: Literal["allow", "deny"]
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallStarted(Event):
     call: str
     server: str

@@ -30,7 +30,7 @@ from mcphost.journal import Journal, MemoryJournal, Record
 from mcphost.messages import Block, Message, ToolResult, Usage, UserMessage, text_block
 from mcphost.models import APIS, ModelFactory, default_model, open_model
 from mcphost.models.base import Model
-from mcphost.questions import Frontend, Silent
+from mcphost.questions import Approval, Frontend, Silent, WaitingCall, approval
 from mcphost.requests import Requests
 from mcphost.servers import Pool, Server, ServerPool
 from mcphost.servers.definition import defined
@@ -61,6 +61,7 @@ class Host:
         system: the system text; the servers' instructions are added to it.
         edges: records this Host, or stands in for the world around it (`mcphost.recording`).
         guard: refuse a call that would carry one server's answer to another where nobody can be asked about it.
+        pauses: end a turn as "paused", instead of refusing a call, where nobody can be asked about it.
         spill: a directory for tool results that are too large for the model; without it they are cut only.
 
     Raises:
@@ -81,6 +82,7 @@ class Host:
         system: str = "",
         spill: Path | None = None,
         guard: bool = False,
+        pauses: bool = False,
         environ: Mapping[str, str] | None = None,
         apis: Mapping[str, ModelFactory] = APIS,
         listeners: Sequence[Show] = (),
@@ -103,6 +105,7 @@ class Host:
         self._apis = apis
         self.secrets = Secrets.of(self.config, self.environ)
         self.guard = guard
+        self.pauses = pauses
         self._models: dict[str, Model] = {}
         self._model = self._at_edge(model) if model is not None else self.config.model
         self._chats: dict[str, Chat] = {}
@@ -337,11 +340,14 @@ class Chat:
         """
         return await self._only(self._turn(_messages(content)))
 
-    async def resume(self, *, on_unknown: OnUnknown = "ask") -> Reply:
-        """Go on with the recorded turn that this chat was made with: what was answered is not asked again, what ran is
-        not repeated. A turn that had ended gives its Reply once more.
+    async def resume(
+        self, *, on_unknown: OnUnknown = "ask", answers: Mapping[str, Approval | Mapping[str, Any]] | None = None
+    ) -> Reply:
+        """Go on with the recorded turn that this chat was made with, or that it paused: what was answered is not asked
+        again, what ran is not repeated. A turn that had ended gives its Reply once more.
 
-        `on_unknown` is about calls that were under way when it was interrupted.
+        `on_unknown` is about calls that were under way when it was interrupted. `answers` are about calls that it
+        waits for, by the id of the call (`WaitingCall.call`), also as JSON; one without an answer is asked about.
 
         Raises:
             UsageError: this chat has no such turn, or has gone on since.
@@ -351,6 +357,7 @@ class Chat:
         record = self._record
         if record is None:
             raise UsageError("this chat has no recorded turn to go on with")
+        record = replace(record, waiting=_answered(record.waiting, answers or {}))
         return await self._only(self._turn(record.run.opening, record, on_unknown))
 
     async def _only(self, turn: Coroutine[Any, Any, Reply]) -> Reply:
@@ -493,6 +500,8 @@ class Chat:
         )
         await self._tell_problems()
         reply = await agent.run(self.id, self.conversation, self._inbox, self._scope, record=record)
+        if reply.stop == "paused" and self.conversation.run:
+            self._record = await self.host.journal.fold(self.conversation.run)
         await self._tell_problems()
         await self._show(TurnEnded(stop=reply.stop, usage=reply.usage, steps=reply.steps))
         return reply
@@ -534,7 +543,7 @@ class Chat:
         host = self.host
         guard = Guard(accepts=host.accepts, secrets=host.secrets, strict=host.guard)
         guard = host.edges.guard(guard) if host.edges else guard
-        return Gate(self.policy, self.frontend, check=self.toolbox.check, guard=guard)
+        return Gate(self.policy, self.frontend, check=self.toolbox.check, guard=guard, pauses=host.pauses)
 
     async def _show(self, event: Event) -> None:
         self._seq += 1
@@ -567,6 +576,20 @@ class Stream:
 def _recorded(record: Record) -> Conversation:
     run, messages = record.run, list(record.messages)
     return Conversation(run.system, run.tools, messages, run=run.id, recorded=len(messages))
+
+
+def _answered(
+    waiting: Sequence[WaitingCall], answers: Mapping[str, Approval | Mapping[str, Any]]
+) -> tuple[WaitingCall, ...]:
+    """`waiting` with its answers. Raises UsageError: an answer is about no call that waits, or is none."""
+    strange = answers.keys() - {one.call for one in waiting}
+    if strange:
+        raise UsageError(f"no call waits that has the id {sorted(strange)[0]!r}")
+    try:
+        given = {call: answer if isinstance(answer, Approval) else approval(answer) for call, answer in answers.items()}
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return tuple(replace(one, answer=given.get(one.call, one.answer)) for one in waiting)
 
 
 def compose_system(system: str, servers: Collection[Server]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from mcphost.events import Event
 
@@ -80,9 +80,59 @@ class ToolApproval:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingCall:
+    """A call that waits for an answer which nobody could give yet, so that its run is paused.
+
+    `call` is its id in the conversation, `name` the tool's name as the model knows it. `definition` and `entry` are
+    those of the tool and of its server that the question was about; an answer holds for these alone. `answer` is there
+    once somebody gave one. `messages.to_json` makes it JSON, `from_json` reads that.
+    """
+
+    call: str
+    name: str
+    server: str
+    tool: str
+    arguments: Mapping[str, Any]
+    why: str
+    definition: Mapping[str, Any]
+    entry: Mapping[str, Any] = field(default_factory=dict)
+    answer: Approval | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> WaitingCall:
+        """Raises ValueError: it is no such value."""
+        fields = {key: value for key, value in body.items() if key != "type"}
+        answer = fields.pop("answer", None)
+        try:
+            return cls(**fields, answer=None if answer is None else approval(answer))
+        except TypeError as error:
+            raise ValueError(f"no waiting call: {error}") from error
+
+
+def approval(body: Mapping[str, Any]) -> Approval:
+    """The Approval that `body` stands for: its fields by name, of which `allowed` is needed.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    fields = {key: value for key, value in body.items() if key != "type"}
+    try:
+        found = Approval(**fields)
+    except TypeError as error:
+        raise ValueError(f"no approval: {error}") from error
+    if body.get("allowed") not in (True, False) or body.get("lasting", "once") not in get_args(Lasting):
+        raise ValueError(f"no approval: {dict(body)!r}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class SamplingDecision:
+    """Answer to SamplingReview and SampleResult. `edited` holds what the person changed, by the protocol's names:
+    `messages`, `systemPrompt`, `maxTokens` of a request, `content` of an answer."""
+
     allowed: bool
     asked: bool = True
+    edited: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +145,16 @@ class SamplingReview:
     max_tokens: int
     system: str | None = None
     tools: tuple[str, ...] = ()
+    refusal: SamplingDecision = field(default=SamplingDecision(allowed=False, asked=False), init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """May this server have what the model answered? `content` is all that would leave, as wire JSON."""
+
+    server: str
+    model: str
+    content: Mapping[str, Any] | tuple[Mapping[str, Any], ...]
     refusal: SamplingDecision = field(default=SamplingDecision(allowed=False, asked=False), init=False)
 
 
@@ -121,12 +181,14 @@ class ElicitationForm:
 
 @dataclass(frozen=True, slots=True)
 class ElicitationUrl:
-    """A server asks the person to visit `url`; `host` is its host in ASCII. Nothing is fetched or opened before yes."""
+    """A server asks the person to visit `url`; `host` is its host in ASCII, `shown_as` what a browser may show for it
+    where that is something else. Nothing is fetched or opened before yes."""
 
     server: str
     message: str
     url: str
     host: str
+    shown_as: str = ""
     warnings: tuple[str, ...] = ()
     refusal: ElicitationAnswer = field(default=ElicitationAnswer("decline"), init=False)
 

@@ -1,6 +1,6 @@
 """Consent: the Policy judges, the Gate checks, a human decides."""
 
-from mcphost.approvals.gate import Gate, Go, Refuse
+from mcphost.approvals.gate import Gate, Go, Refuse, Wait
 from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.lock import Lock, Locked
 from mcphost.approvals.policy import Judgement, Mode, Policy
@@ -19,4 +19,5 @@ __all__ = [
     "Policy",
     "Refuse",
     "Remembered",
+    "Wait",
 ]

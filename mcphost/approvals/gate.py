@@ -15,12 +15,13 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from mcphost.approvals.differences import difference
 from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.policy import Judgement, Policy
 from mcphost.approvals.remembered import Answer
 from mcphost.errors import UsageError
 from mcphost.messages import Origin, ToolCall, ToolResult, text_block
-from mcphost.questions import Approval, Frontend, Lasting, ToolApproval
+from mcphost.questions import Approval, Frontend, Lasting, ToolApproval, WaitingCall
 from mcphost.text import one_line
 from mcphost.tools import Tool
 
@@ -50,9 +51,16 @@ class Refuse:
     suggestion: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The call needs an answer, nobody can give one now, and its run may pause until somebody does."""
+
+    waiting: WaitingCall
+
+
 class Gate:
     """The gate of one chat. An answer "for this chat" is remembered here, one for good by the policy, each for the
-    definition it was given about.
+    definition it was given about. With `pauses` a call that nobody can be asked about waits instead of being refused.
 
     `check(tool, arguments)` says what is wrong with arguments that a person edited, or None. `guard` watches where
     arguments come from.
@@ -65,7 +73,10 @@ class Gate:
         *,
         check: Callable[[Tool, Mapping[str, Any]], str | None] = lambda tool, arguments: None,
         guard: Guard | None = None,
+        pauses: bool = False,
     ) -> None:
+        self._pauses = pauses
+        self._paused: dict[str, WaitingCall] = {}
         self._policy = policy
         self._frontend = frontend
         self._check = check
@@ -85,11 +96,16 @@ class Gate:
         """Let the guard take note of what a server answered."""
         self._guard.saw(result)
 
-    async def check(self, call: ToolCall, tool: Tool) -> Go | Refuse:
+    def take_up(self, waiting: Iterable[WaitingCall]) -> None:
+        """Let the calls of a paused run have the answers they got. One without an answer waits on if nobody can be
+        asked now either."""
+        self._paused = {one.call: one for one in waiting}
+
+    async def check(self, call: ToolCall, tool: Tool) -> Go | Refuse | Wait:
         """Judge `call`, and ask the person where the policy says so: one question at a time."""
         if call.arguments is None:
             return _refused(call, tool, "its arguments are not a JSON object")
-        verdict = self._without_asking(call, tool, call.arguments)
+        verdict: Go | Refuse | Wait | _Doubt = self._without_asking(call, tool, call.arguments)
         if isinstance(verdict, _Doubt):
             waiting = _Waiting(call, tool, call.arguments)
             self._waiting.append(waiting)
@@ -102,7 +118,7 @@ class Gate:
                 self._waiting.remove(waiting)
         return verdict
 
-    async def _in_turn(self, waiting: _Waiting) -> Go | Refuse:
+    async def _in_turn(self, waiting: _Waiting) -> Go | Refuse | Wait:
         """While this call waited its turn, the answer to another one may have settled it."""
         call, tool, arguments = waiting.call, waiting.tool, waiting.arguments
         verdict = self._without_asking(call, tool, arguments)
@@ -131,17 +147,27 @@ class Gate:
             return None
         return None if self._policy.yolo and not flow.secret else flow
 
-    async def _ask(self, waiting: _Waiting, doubt: _Doubt) -> Go | Refuse:
+    async def _ask(self, waiting: _Waiting, doubt: _Doubt) -> Go | Refuse | Wait:
         call, tool = waiting.call, waiting.tool
+        paused = self._paused.get(call.id)
+        changes = _changes(paused, tool) if paused else ()
         if doubt.allowed and self._policy.mode == "auto":
             return self._unattended(call, tool, doubt, "auto mode asks nobody")
         alike = [other for other in self._waiting if other is not waiting and other.is_like(waiting)]
         try:
-            answer = await self._frontend.ask(self._question(waiting, doubt, alike))
+            question = self._question(waiting, doubt, alike)
+            if paused and paused.answer and not changes:
+                answer = paused.answer
+            else:
+                answer = await self._frontend.ask(replace(question, changes=question.changes or changes))
         except Exception as error:
             why = f"the question about it failed: {one_line(f'{type(error).__name__}: {error}')}"
             return _unasked(call, tool, doubt.judgement, why)
         if not answer.allowed and not answer.asked:
+            if (self._pauses or paused) and not doubt.passes_unattended(self._guard):
+                why = "; ".join([doubt.why, *changes])
+                asked = (tool.server, tool.tool, waiting.arguments, why, tool.definition, tool.entry)
+                return Wait(WaitingCall(call.id, call.name, *asked))
             return self._unattended(call, tool, doubt, answer.reason or "nobody could be asked")
         if not answer.allowed:
             forgotten = await self._remember([Answer.about(tool, "deny")]) if answer.disable else ""
@@ -154,7 +180,7 @@ class Gate:
     def _unattended(self, call: ToolCall, tool: Tool, doubt: _Doubt, why: str) -> Go | Refuse:
         """The verdict where nobody can be asked: of what is allowed, no secret leaves, and no text if the guard is
         strict."""
-        if doubt.allowed and doubt.flow and not doubt.flow.secret and not self._guard.strict:
+        if doubt.allowed and doubt.passes_unattended(self._guard):
             return Go(call, tool.pin, doubt.allowed, asked=False)
         refusal = _unasked(call, tool, doubt.judgement, f"{doubt.flow.why}, and {why}" if doubt.flow else why)
         return replace(refusal, suggestion=None) if doubt.flow else refusal
@@ -240,6 +266,10 @@ class _Doubt:
         parts = [None if self.allowed else self.judgement.why, self.flow.why if self.flow else None]
         return "; ".join(filter(None, parts))
 
+    def passes_unattended(self, guard: Guard) -> bool:
+        """Whether it passes where nobody can be asked: of what is allowed, text may flow if the guard is not strict."""
+        return bool(self.allowed and self.flow and not self.flow.secret and not guard.strict)
+
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
@@ -252,6 +282,12 @@ class _Waiting:
 
     def is_like(self, other: _Waiting) -> bool:
         return _key(self.tool) == _key(other.tool)
+
+
+def _changes(waiting: WaitingCall, tool: Tool) -> tuple[str, ...]:
+    """What is different since the question, in lines."""
+    before = {**waiting.definition, "server": waiting.entry}
+    return difference(before, {**tool.definition, "server": tool.entry})
 
 
 def _key(tool: Tool) -> tuple[str, str, str, str]:

@@ -27,6 +27,7 @@ COMMANDS = {
     "config": ("mcphost.cli.config", "Show the configuration and where it is from; keep secrets in the keyring."),
     "policy": ("mcphost.cli.policy", "Explain and test the rules that decide which calls run."),
     "chats": ("mcphost.cli.chats", "List, search, show and export what was recorded; rename, fork, archive, delete."),
+    "runs": ("mcphost.cli.runs", "List the runs that wait for an answer or were interrupted; answer them."),
     "audit": ("mcphost.cli.audit", "Say who allowed which call, by which rule or answer, and what became of it."),
     "demo-server": ("mcphost.cli.demo", "Be the bundled demo MCP server, on stdio."),
 }

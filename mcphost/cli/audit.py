@@ -57,6 +57,11 @@ def _words(entry: Entry, body: Mapping[str, Any]) -> str:
             pin = f" [{body['pin'][:12]}]" if body.get("pin") else ""
             arguments = json.dumps(body["arguments"], ensure_ascii=False)
             return f"{verdict} {entry.server}__{body['tool']} {arguments}{pin}: {body['why']}"
+        case "call_paused":
+            return f"paused for {entry.server}__{body['tool']}: {body['why']}"
+        case "call_answered":
+            verdict = "allowed" if body["decision"] == "allow" else "refused"
+            return f"{verdict} {entry.server}__{body['tool']} for when its run goes on: {body['why']}"
         case "call_started":
             return f"started {entry.server}__{body['tool']}"
         case "call_ended":

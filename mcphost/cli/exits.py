@@ -8,7 +8,7 @@
 | 3 | sign-in needed, at a server or a model API |
 | 4 | a required server is not available |
 | 5 | the tool failed (`call`) |
-| 6 | a call was refused because nobody could be asked; or something is not what was locked or trusted |
+| 6 | a call was refused, or waits (paused), as nobody could be asked; or something is not what was locked or trusted |
 | 7 | a limit was reached: steps or time |
 | 75 | transient: rate limit, overload, timeout of a model API or server; try again later |
 | 129, 130, 141, 143 | SIGHUP, SIGINT, a closed stdout, SIGTERM |

@@ -8,7 +8,7 @@ import stat
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -54,6 +54,7 @@ class Wish:
     color: bool
     guard: bool = False
     on_unknown: OnUnknown = "fail"
+    pauses: bool = False
     record: Path | None = None
 
     @property
@@ -90,6 +91,14 @@ class Wish:
     metavar="RUN|latest",
     help="Go on with a run that was interrupted, instead of a TASK; latest: the last one of this directory.",
 )
+@click.option(
+    "--on-ask",
+    type=click.Choice(["refuse", "pause"]),
+    default="refuse",
+    envvar="MCPHOST_ON_ASK",
+    help="Where nobody can be asked about a call: refuse it, or end the run as paused until `mcphost runs approve` or "
+    "`deny` answers and --resume goes on.",
+)
 @options.apply(options.ON_UNKNOWN, options.NO_JOURNAL)
 @options.apply(options.QUIET, options.VERBOSE, options.DEBUG, options.NO_COLOR)
 def run(
@@ -112,6 +121,7 @@ def run(
     max_steps: int | None,
     timeout: float | None,
     resume: str | None,
+    on_ask: Literal["refuse", "pause"],
     on_unknown: OnUnknown | None,
     no_journal: bool,
     quiet: bool,
@@ -137,6 +147,7 @@ def run(
         color=wants_color(no_color),
         guard=guard,
         on_unknown=on_unknown or "fail",
+        pauses=on_ask == "pause",
         record=record,
     )
     started: Boot | None = None
@@ -160,6 +171,8 @@ def run(
         keep_from_log(started.secrets)
         if no_journal:
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
+        if wish.pauses and not started.config.journal.enabled:
+            raise UsageError("a run can pause only if it is recorded", hint="Leave out --no-journal or --on-ask pause.")
         if resume is None:
             return _run(started, _whole_task(task), text, wish, lock)
         if task is not None:
@@ -168,6 +181,7 @@ def run(
             raise UsageError("--record is about a whole run, and --resume about the rest of one", hint="Leave one out.")
         interrupted = recall.wanted(started, resume, model)
         assert interrupted is not None
+        wish = replace(wish, pauses=wish.pauses or bool(interrupted.waiting))
         return _run(started, interrupted, text, wish, lock)
     except (McpHostError, BrokenPipeError, Exit) as error:
         return report(error, machine=wish.machine, debug=debug, secrets=started.secrets if started else None)
@@ -210,6 +224,7 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         remembered=Remembered(started.paths.answers),
         lock=lock,
         guard=wish.guard,
+        pauses=wish.pauses,
         system=system,
         spill=started.paths.state / "results",
         processes=started.processes,

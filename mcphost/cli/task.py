@@ -88,7 +88,9 @@ def _ending(host: Host, reply: Reply) -> Ending:
             Denied(called.call.id, called.call.name, called.denied or "", called.unasked, called.suggestion)
             for called in reply.denied
         ),
+        waiting=reply.waiting,
         servers=_rows(host),
+        run=reply.run,
     )
 
 
@@ -116,6 +118,8 @@ def _rows(host: Host) -> tuple[ServerRow, ...]:
 def _code(reply: Reply) -> int:
     if reply.stop in ("limit", "cancelled"):
         return LIMIT
+    if reply.stop == "paused":
+        return REFUSED
     if reply.stop != "answered" or not reply.text.strip():
         return ERROR
     return REFUSED if any(called.unasked for called in reply.denied) else DONE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mcphost.messages import Usage
-from mcphost.questions import Frontend
+from mcphost.questions import Frontend, WaitingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. `error` is the body of an error envelope, where it failed. `servers`: as they are now."""
+    """How a run ended. `error` is the body of an error envelope, where it failed. `servers`: as they are now.
+    `waiting`: the calls that a paused one needs an answer for, `run` its id in the journal."""
 
     result: str
     stop: str
@@ -60,8 +61,10 @@ class Ending:
     structured: Any = None
     is_error: bool = False
     denied: tuple[Denied, ...] = ()
+    waiting: tuple[WaitingCall, ...] = ()
     servers: tuple[ServerRow, ...] = ()
     error: Mapping[str, Any] | None = None
+    run: str | None = None
 
 
 class RunFrontend(Frontend, Protocol):

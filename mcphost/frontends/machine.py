@@ -14,6 +14,7 @@ from typing import Any
 from mcphost.events import CallDecided, CallEnded, CallStarted, Event, Replied
 from mcphost.frontends.base import Denied, Ending, Opening, ServerRow
 from mcphost.messages import Usage
+from mcphost.questions import WaitingCall
 from mcphost.text import encodable
 
 VERSION = 1
@@ -86,6 +87,8 @@ def document(opening: Opening, ending: Ending, ledger: Ledger) -> dict[str, Any]
         "cost_usd": None,
         "tool_calls": ledger.calls,
         "denied": [_denied(entry) for entry in ending.denied],
+        "waiting": [_waiting(call) for call in ending.waiting],
+        "run": ending.run,
         "servers": [server(row) for row in ending.servers or opening.servers],
     }
 
@@ -110,6 +113,17 @@ def server(row: ServerRow) -> dict[str, Any]:
         "tools": row.tools,
         "pid": row.pid,
         "latency_seconds": None if row.latency is None else round(row.latency, 4),
+    }
+
+
+def _waiting(call: WaitingCall) -> dict[str, Any]:
+    return {
+        "id": call.call,
+        "name": call.name,
+        "server": call.server,
+        "tool": call.tool,
+        "arguments": call.arguments,
+        "why": call.why,
     }
 
 

@@ -21,6 +21,7 @@ from mcphost.messages import Usage, to_json
 from mcphost.questions import A, Question
 from mcphost.text import one_line, safe
 
+RUN_CHARACTERS = 12  # of a run's id, enough to name it
 PROGRESS_EVERY = 1.0  # seconds between two progress lines of one call
 
 _STOPS = {
@@ -80,6 +81,9 @@ class Narrator:
                 self._request_answered(event)
             case events.ServerChanged():
                 self._server_changed(event)
+            case events.CallPaused():
+                call = f"{self._label(event.server, event.tool)} {one_line(_json(event.arguments))}"
+                self._say(f"… {call} waits for an answer: {one_line(event.why, 500)}")
             case events.CallDecided():
                 self._detail(f"{self._label(event.server, event.tool)}: {event.decision} ({one_line(event.why)})")
             case events.ServerLogged():
@@ -103,6 +107,13 @@ class Narrator:
             self._warn("The model answered with nothing. Try again, or ask in other words.")
         if ending.stop in _STOPS:
             self._warn(_STOPS[ending.stop].format(steps=ending.steps))
+        if ending.stop == "paused":
+            run = (ending.run or "")[:RUN_CHARACTERS]
+            what = "a call waits" if len(ending.waiting) == 1 else f"{len(ending.waiting)} calls wait"
+            self._warn(
+                f"Paused: {what} for your answer. Look: mcphost runs show {run} · "
+                f"answer: mcphost runs approve|deny {run} · go on: mcphost run --resume {run}"
+            )
         unasked = [denied for denied in ending.denied if denied.unasked]
         if unasked:
             count = "One call was" if len(unasked) == 1 else f"{len(unasked)} calls were"

@@ -13,7 +13,7 @@ from mcphost import events
 from mcphost.frontends import machine
 from mcphost.frontends.base import Ending, Opening, RunFrontend
 from mcphost.messages import to_json
-from mcphost.questions import A, ElicitationForm, ElicitationUrl, Question, SamplingReview, ToolApproval
+from mcphost.questions import A, ElicitationForm, ElicitationUrl, Question, SampleResult, SamplingReview, ToolApproval
 
 
 def _now() -> datetime:
@@ -116,6 +116,7 @@ def lines(event: events.Event) -> list[dict[str, Any]]:
 # Events that are written field by field.
 _PLAIN: Mapping[type[events.Event], str] = {
     events.CallDecided: "approval_decision",
+    events.CallPaused: "approval_waiting",
     events.CallStarted: "tool_start",
     events.CallProgressed: "progress",
     events.ModelWaited: "model_wait",
@@ -170,6 +171,8 @@ def _asked(question: object) -> dict[str, Any] | None:
         case SamplingReview():
             asked = {"server": question.server, "phase": "asked", "model": question.model}
             return {"type": "sampling", **asked, "messages": question.messages, "max_tokens": question.max_tokens}
+        case SampleResult():
+            return {"type": "sampling", "server": question.server, "phase": "sampled", "content": question.content}
         case ElicitationForm():
             asked = {"server": question.server, "phase": "asked", "mode": "form", "message": question.message}
             return {"type": "elicitation", **asked, "schema": question.schema, "problems": question.problems}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mcphost.events import CallDecided, CallEnded, CallStarted, Event, RequestAnswered
+from mcphost.events import CallAnswered, CallDecided, CallEnded, CallPaused, CallStarted, Event, RequestAnswered
 from mcphost.messages import to_json
 
-KEPT = (CallDecided, CallStarted, CallEnded, RequestAnswered)
+KEPT = (CallDecided, CallPaused, CallAnswered, CallStarted, CallEnded, RequestAnswered)
 _STAMPS = ("type", "chat")
 
 

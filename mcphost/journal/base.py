@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mcphost.messages import AssistantMessage, Message, ToolCall, ToolDefinition, ToolResult
+from mcphost.questions import WaitingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,20 @@ class Record:
 
     `messages` is the whole conversation, results in the order of their calls; `messages[start:]` is what the run itself
     brought about. `pending` are the effects that were intended and have no outcome: nobody knows whether they took
-    place. `stop` is None as long as the run has not ended.
+    place. `waiting` are the calls whose answer it paused for. `stop` is None as long as the run has not ended.
     """
 
     run: Run
     messages: tuple[Message, ...]
     start: int
     pending: tuple[Effect, ...] = ()
+    waiting: tuple[WaitingCall, ...] = ()
     stop: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to go on with: it was neither interrupted nor paused."""
+        return self.stop not in (None, "paused")
 
 
 class Journal(Protocol):
@@ -79,6 +86,9 @@ class Journal(Protocol):
 
     async def settle(self, effect: Effect, message: ToolResult) -> None:
         """Record in one act an effect that was never started (refused, invalid, given up) and its result instead."""
+
+    async def wait(self, run: str, waiting: WaitingCall) -> None:
+        """Record that a call of this run waits for an answer, until its effect is recorded."""
 
     async def finish(self, run: str, stop: str) -> None:
         """Record that the run ended as `stop`."""

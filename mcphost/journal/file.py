@@ -55,6 +55,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE indexed (message INTEGER NOT NULL)",
         "INSERT INTO indexed VALUES (0)",
     ),
+    (
+        """CREATE TABLE waiting (
+            run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, call TEXT NOT NULL, asked REAL NOT NULL,
+            body TEXT NOT NULL, PRIMARY KEY (run, call)) WITHOUT ROWID""",
+    ),
 )
 
 

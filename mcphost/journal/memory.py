@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from mcphost.journal.base import Effect, Record, Run, in_call_order
 from mcphost.messages import AssistantMessage, Message, ToolResult
+from mcphost.questions import WaitingCall
 
 
 @dataclass
@@ -13,6 +14,7 @@ class _Entry:
     run: Run
     messages: list[Message] = field(default_factory=list)
     pending: dict[str, Effect] = field(default_factory=dict)
+    waiting: dict[str, WaitingCall] = field(default_factory=dict)
     stop: str | None = None
 
 
@@ -29,6 +31,8 @@ class MemoryJournal:
         if effect.id not in entry.pending:
             entry.messages += effect.added
         entry.pending[effect.id] = replace(effect, added=())
+        if effect.call is not None:
+            entry.waiting.pop(effect.call.id, None)
 
     async def outcome(self, effect: str, message: AssistantMessage | ToolResult) -> None:
         entry = self._owners.pop(effect)
@@ -38,7 +42,11 @@ class MemoryJournal:
     async def settle(self, effect: Effect, message: ToolResult) -> None:
         entry = self._entries[effect.run]
         entry.pending.pop(effect.id, None)
+        entry.waiting.pop(message.call_id, None)
         entry.messages.append(message)
+
+    async def wait(self, run: str, waiting: WaitingCall) -> None:
+        self._entries[run].waiting[waiting.call] = waiting
 
     async def finish(self, run: str, stop: str) -> None:
         self._entries[run].stop = stop
@@ -48,4 +56,5 @@ class MemoryJournal:
         before = (*(await self.fold(entry.run.parent)).messages,) if entry.run.parent else ()
         start = len(before) + len(entry.run.opening)
         messages = in_call_order((*before, *entry.run.opening, *entry.messages))
-        return Record(entry.run, messages, start, tuple(entry.pending.values()), entry.stop)
+        pending, waiting = tuple(entry.pending.values()), tuple(entry.waiting.values())
+        return Record(entry.run, messages, start, pending, waiting, entry.stop)

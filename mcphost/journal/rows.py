@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from mcphost.journal.base import Effect, Record, Run, in_call_order
 from mcphost.messages import AssistantMessage, Message, ToolResult, UserMessage, from_json, to_json
+from mcphost.questions import WaitingCall
 from mcphost.text import one_line
 
 PIECE_CHARACTERS = 4096
@@ -49,6 +50,8 @@ def intent(db: sqlite3.Connection, effect: Effect) -> None:
     if not known:
         _add(db, seq, effect.added, now)
         _insert(db, seq, effect, now, None)
+    if effect.call is not None:
+        db.execute("DELETE FROM waiting WHERE run = ? AND call = ?", (seq, effect.call.id))
 
 
 def outcome(db: sqlite3.Connection, effect: str, message: AssistantMessage | ToolResult) -> None:
@@ -62,7 +65,19 @@ def settle(db: sqlite3.Connection, effect: Effect, message: ToolResult) -> None:
     seq = _seq(db, effect.run)
     if not db.execute("UPDATE effects SET ended = ? WHERE id = ?", (now, effect.id)).rowcount:
         _insert(db, seq, effect, None, now)
+    db.execute("DELETE FROM waiting WHERE run = ? AND call = ?", (seq, message.call_id))
     _add(db, seq, (message,), now)
+
+
+def wait(db: sqlite3.Connection, run: str, waiting: WaitingCall) -> None:
+    row = (_seq(db, run), waiting.call, time.time(), _dumps(to_json(waiting)))
+    db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)", row)
+
+
+def waiting(db: sqlite3.Connection, run: str) -> tuple[WaitingCall, ...]:
+    """The calls that this run waits for, those first that it asked about first."""
+    found = db.execute("SELECT body FROM waiting WHERE run = ? ORDER BY asked, call", (_seq(db, run),))
+    return tuple(WaitingCall.from_json(json.loads(body)) for (body,) in found)
 
 
 def finish(db: sqlite3.Connection, run: str, stop: str) -> None:
@@ -94,6 +109,7 @@ def fold(db: sqlite3.Connection, run: str) -> Record:
             Effect(id, run, kind, call=from_json(json.loads(call)) if call else None, safe=bool(safe))
             for id, kind, call, safe in pending
         ),
+        waiting(db, run),
         stop,
     )
 

@@ -26,6 +26,7 @@ from mcphost.journal import audit, chats, file, rows
 from mcphost.journal.base import Effect, Record, Run
 from mcphost.journal.claims import Claims
 from mcphost.messages import AssistantMessage, ToolResult
+from mcphost.questions import WaitingCall
 
 T = TypeVar("T")
 
@@ -120,6 +121,9 @@ class SqliteJournal:
 
     async def settle(self, effect: Effect, message: ToolResult) -> None:
         await self._write(partial(rows.settle, effect=effect, message=message))
+
+    async def wait(self, run: str, waiting: WaitingCall) -> None:
+        await self._write(partial(rows.wait, run=run, waiting=waiting))
 
     async def finish(self, run: str, stop: str) -> None:
         await self._write(partial(rows.finish, run=run, stop=stop))

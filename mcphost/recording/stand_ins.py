@@ -16,7 +16,7 @@ from mcphost.events import Event, Show
 from mcphost.journal import Effect, Journal, Record, Run
 from mcphost.messages import AssistantMessage, ToolResult, from_json, to_json
 from mcphost.models.base import Model, ModelInfo, ModelRequest, Piece
-from mcphost.questions import Frontend, Question
+from mcphost.questions import Frontend, Question, WaitingCall
 from mcphost.recording.lines import Line, Requests
 from mcphost.recording.tape import EVENTS, PATIENCE, Tape
 from mcphost.recording.values import (
@@ -237,6 +237,9 @@ class OrderedJournal:
     async def settle(self, effect: Effect, message: ToolResult) -> None:
         await self._journal.settle(effect, message)
         await self._reach("CallEnded", message.call_id)
+
+    async def wait(self, run: str, waiting: WaitingCall) -> None:
+        await self._journal.wait(run, waiting)
 
     async def finish(self, run: str, stop: str) -> None:
         await self._journal.finish(run, stop)

@@ -133,8 +133,8 @@ class PlainChat:
         if record is None:
             return
         recall(record.messages, asked=lambda text: self._frontend.note(f"> {text}"), answered=self._frontend.note)
-        if record.stop is None:
-            self._frontend.note("This turn was interrupted. It goes on; Ctrl-C stops it.")
+        if not record.ended:
+            self._frontend.note("This turn did not end. It goes on; Ctrl-C stops it.")
             with self._reporting():
                 await self._turn(chat, chat.resume())
 

@@ -146,8 +146,8 @@ class Repl:
         self._live.wait_for("waiting for servers")
         await chat.host.pool.settled(PATIENCE)
         self._live.clear()
-        if record.stop is None:
-            self.frontend.note("This turn was interrupted. It goes on; Esc stops it.")
+        if not record.ended:
+            self.frontend.note("This turn did not end. It goes on; Esc stops it.")
             await self._turn(chat.resume())
 
     # -- one line --------------------------------------------------------------------------------------------------

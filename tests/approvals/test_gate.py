@@ -5,7 +5,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from mcphost.approvals import Gate, Go, Policy, Refuse
+from mcphost.approvals import Gate, Go, Policy, Refuse, Wait
 from mcphost.config.schema import Rule
 from mcphost.events import Event
 from mcphost.messages import Origin, ToolCall
@@ -53,7 +53,7 @@ class Answering:
 YES = Approval(allowed=True)
 
 
-def said(verdict: Go | Refuse) -> str:
+def said(verdict: Go | Refuse | Wait) -> str:
     assert isinstance(verdict, Refuse)
     assert verdict.result.is_error
     return verdict.result.content[0]["text"]
@@ -186,7 +186,7 @@ async def test_questions_come_one_at_a_time_and_one_answer_may_settle_the_others
 
     person = Slow(YES, Approval(allowed=True, lasting="chat"))
     gate = Gate(Policy(), person)
-    verdicts: list[Go | Refuse] = []
+    verdicts: list[Go | Refuse | Wait] = []
 
     async def check(number: int) -> None:
         verdicts.append(await gate.check(call({"n": number}), tool()))

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from mcphost.approvals import Answer, Gate, Go, Policy, Refuse, Remembered
+from mcphost.approvals import Answer, Gate, Go, Policy, Refuse, Remembered, Wait
 from mcphost.config.schema import Rule
 from mcphost.errors import UsageError
 from mcphost.messages import ToolCall
@@ -36,7 +36,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "state" / "answers.json"
 
 
-async def answered(file: Path, frontend: ScriptedFrontend, asked: Tool, *rules: Rule, **arguments: Any) -> Go | Refuse:
+async def answered(
+    file: Path, frontend: ScriptedFrontend, asked: Tool, *rules: Rule, **arguments: Any
+) -> Go | Refuse | Wait:
     """The verdict of a host that starts anew."""
     gate = Gate(Policy(rules, remembered=Remembered(file)), frontend)
     gate.cover([asked, tool("other")])
@@ -137,7 +139,7 @@ async def test_calls_that_are_alike_may_be_allowed_together() -> None:
         return Approval(True, "alike" if question.alike else "once")
 
     gate = Gate(Policy(), ScriptedFrontend({ToolApproval: answer}))
-    verdicts: list[Go | Refuse] = []
+    verdicts: list[Go | Refuse | Wait] = []
 
     async def check(number: int, checked: Tool) -> None:
         verdicts.append(await gate.check(replace(call(n=number), id=str(number)), checked))

@@ -45,7 +45,7 @@ async def test_a_recorded_run_is_run_again_without_its_server_and_its_model(tmp_
 async def test_a_replay_says_the_same_in_the_machine_formats(tmp_path: Path, recorded: Path) -> None:
     ran = await record(tmp_path, recorded, "--allow", "fast__*", "--output-format", "stream-json")
     again = await mcphost("replay", recorded, "--output-format", "stream-json")
-    passing = ("ts", "session_id", "seconds", "pid", "latency_seconds")
+    passing = ("ts", "session_id", "seconds", "pid", "latency_seconds", "run")
     first, second = (
         json.loads(json.dumps(one.lines), object_hook=lambda body: {k: v for k, v in body.items() if k not in passing})
         for one in (ran, again)

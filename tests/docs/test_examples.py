@@ -15,6 +15,7 @@ EXPECTED = {
     "docs/library.md": [
         "100 answered 2",
         "notes",
+        "transfer {'amount': 5}\nIt is done.",
         "running local.add\n5",
         "Hello, Ada!",
         "anthropic/claude-sonnet-5-5",

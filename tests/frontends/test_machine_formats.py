@@ -104,6 +104,8 @@ async def test_json_is_one_document() -> None:
         "denied": [
             {"id": "c2", "name": "demo__rm", "why": "rule demo__rm", "unasked": False, "suggestion": None},
         ],
+        "waiting": [],
+        "run": None,
         "servers": [
             {
                 "name": "demo",
