@@ -206,13 +206,19 @@ class Start:
 
 
 async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
+    from prompt_toolkit.input import create_input
+
+    from mcphost.terminal.ahead import keep_typed_ahead
     from mcphost.terminal.compose import on_screen
     from mcphost.terminal.scrollback import Terminal
 
     output = Terminal(sys.stdout, _size, os.environ["TERM"])
+    keyboard = create_input(sys.stdin)
+    keep_typed_ahead(keyboard)
     repl = on_screen(
         lambda frontend: start.host(frontend, frontend),
         output=output,
+        input=keyboard,
         history=start.history,
         environ=start.environ,
         editing=start.editing,

@@ -168,7 +168,10 @@ class Screen:
             return await run_in_terminal(use, in_executor=True)
 
     def fill(self, line: str, *, choose: bool) -> None:
-        """Let `line` stand in front of what is typed; with `choose`, its completions are offered."""
+        """Let `line` stand in front of what is typed; with `choose` its completions are offered, unless something else
+        is typed already."""
+        if choose and self.buffer.text:
+            return
         text = line + self.buffer.text.lstrip()
         self.buffer.set_document(Document(text, len(text)))
         if choose:
