@@ -12,6 +12,7 @@ from typing import BinaryIO
 from mcphost.errors import ConfigError
 
 SIZE = 1024 * 1024  # bytes
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 MAX_PROGRAM = 256 * 1024 * 1024  # bytes of a file that a server runs
 
 _OTHER_KINDS = (
@@ -57,6 +58,14 @@ def opened(path: Path, flags: int = 0) -> tuple[BinaryIO, os.stat_result]:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file")
     return os.fdopen(descriptor, "rb"), status
+
+
+def others_write(path: str) -> bool:
+    """Whether other users may change the file; False also where there is none."""
+    try:
+        return bool(os.stat(path).st_mode & OTHERS_WRITE)
+    except (OSError, ValueError):
+        return False
 
 
 def content_hash(path: str) -> str | None:

@@ -79,12 +79,13 @@ def changing(path: Path) -> Iterator[None]:
 
 
 def directory(path: Path) -> None:
-    """Make sure of a directory that only this user enters; the ones above it are left as they are.
+    """Make sure of a directory that only this user enters; those above it are made so too where there are none.
 
     Raises:
         OSError: it cannot be made, or is no directory of this user.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for above in [place for place in reversed(path.parents) if not place.exists()]:
+        above.mkdir(mode=0o700, exist_ok=True)
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:

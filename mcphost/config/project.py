@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mcphost.config import checks
-from mcphost.config.files import SIZE, content_hash, decode, opened
+from mcphost.config.files import OTHERS_WRITE, SIZE, content_hash, decode, opened, others_write
 from mcphost.config.hygiene import loaders, unpinned
 from mcphost.config.jsonc import Node, describe, parse
 from mcphost.config.keyring import Keyring
@@ -105,16 +105,23 @@ def parsed(file: ProjectFile, lookup: Lookup) -> Project:
 
 
 def server(entry: Entry, environ: Mapping[str, str], keyring: Keyring) -> ServerConfig:
-    """The server of an entry that is trusted, its variables expanded.
+    """The server of an entry that is trusted, its variables expanded. It starts the very program that was looked up.
 
     Raises:
-        ConfigError: it is wrong, a variable is not set, or a secret not stored.
+        ConfigError: it is wrong, a variable is not set, a secret not stored, or a file that it runs has changed since.
     """
+    program = entry.definition.get("executable")
+    if _files_of(entry.node.plain(), program, entry.file.path.parent) != entry.files:
+        raise ConfigError(
+            f"a file that server {entry.name} runs has changed meanwhile", hint="`mcphost trust` shows it and asks you."
+        )
     root = {"mcpServers": Node({entry.name: entry.node}, "mcpServers")}
     found, _ = read_servers(root, Expander(environ, entry.file.path.parent, keyring))
     config = found[entry.name]
     if isinstance(config, ConfigError):
         raise config
+    if program and config.command != "mcphost":
+        config = replace(config, command=program)
     return config.pinned_to(entry.files)
 
 
@@ -130,7 +137,7 @@ def _read(path: Path) -> ProjectFile:
         data = file.read(SIZE + 1)
     if len(data) > SIZE:
         raise OSError(0, "it is larger than 1 MiB")
-    return ProjectFile(path, data, bool(status.st_mode & 0o022))
+    return ProjectFile(path, data, bool(status.st_mode & OTHERS_WRITE))
 
 
 def _entry(name: str, node: Node, file: ProjectFile, lookup: Lookup) -> Entry:
@@ -139,11 +146,13 @@ def _entry(name: str, node: Node, file: ProjectFile, lookup: Lookup) -> Entry:
     argv = _argv(entry)
     directory = file.path.parent
     program = lookup(argv[0], directory) if argv and not names(argv[0]) else None
-    files = _files(argv, program, entry.get("cwd"), directory)
+    files = _files_of(written, program, directory)
     variables = sorted(set(_variables(written)))
     definition = {"entry": written, "executable": program, "variables": variables, "files": files}
     env: Mapping[str, Any] = next((entry[key] for key in ALIASES["env"] if isinstance(entry.get(key), dict)), {})
-    warnings = unpinned(argv)
+    warnings = [f"other users may change {path}" for path in {*files, program} if path and others_write(path)]
+    if risk := unpinned(argv):
+        warnings.append(risk)
     return Entry(
         name,
         file,
@@ -151,7 +160,7 @@ def _entry(name: str, node: Node, file: ProjectFile, lookup: Lookup) -> Entry:
         {key: value for key, value in definition.items() if value},
         files,
         loaders(env),
-        (warnings,) if warnings else (),
+        tuple(warnings),
     )
 
 
@@ -171,16 +180,18 @@ def _variables(value: Any) -> Iterator[str]:
             yield from _variables(item)
 
 
-def _files(argv: Sequence[str], program: str | None, cwd: Any, project: Path) -> dict[str, str]:
-    """The files within the project that the words of a command name, each with its SHA-256."""
-    base = project / cwd if isinstance(cwd, str) else project
-    words = [word for part in argv[1:] for word in (part, part.partition("=")[2]) if word]
+def _files_of(written: Any, program: str | None, project: Path) -> dict[str, str]:
+    """The files within the project that the words of a command name, each with its SHA-256. One that a link of the
+    project leads out to is known by the link."""
+    entry = written if isinstance(written, dict) else {}
+    base = project / entry["cwd"] if isinstance(entry.get("cwd"), str) else project
+    words = [word for part in _argv(entry)[1:] for word in (part, part.partition("=")[2]) if word]
     named = [program, *(os.path.join(place, word) for word in words for place in (base, project))]
     files = {}
     for path in filter(None, named):
-        real = os.path.realpath(path)
-        if Path(real).is_relative_to(project) and (digest := content_hash(real)):
-            files[real] = digest
+        inside = [one for one in (os.path.realpath(path), os.path.normpath(path)) if Path(one).is_relative_to(project)]
+        if inside and (digest := content_hash(inside[0])):
+            files[inside[0]] = digest
     return files
 
 

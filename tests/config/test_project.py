@@ -114,6 +114,33 @@ def test_trust_is_bound_to_the_content_of_files_that_are_run(tmp_path: Path, wor
     assert entry(tmp_path, command="python", args=[word]).sha256 == first.sha256
 
 
+def test_trust_is_bound_to_what_a_link_of_the_project_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("1")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "run").symlink_to(tmp_path / "outside")
+    first = entry(tmp_path / "p", command="python", args=["run"])
+    assert list(first.files) == [str(tmp_path / "p" / "run")]
+    (tmp_path / "outside").write_text("2")
+    assert entry(tmp_path / "p", command="python", args=["run"]).sha256 != first.sha256
+
+
+def test_what_changes_while_a_person_decides_is_not_started(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("1")
+    found = entry(tmp_path, command="python", args=["run.py", "later.py"])
+    assert server(found, {}, Keyring()).command == "/bin/python"  # what was shown, whatever PATH says by then
+    (tmp_path / "later.py").write_text("evil")
+    with pytest.raises(ConfigError, match="has changed meanwhile"):
+        server(found, {}, Keyring())
+
+
+def test_files_that_others_may_change_get_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("1")
+    (tmp_path / "run.py").chmod(0o666)
+    assert entry(tmp_path, command="python", args=["run.py"]).warnings == (
+        f"other users may change {tmp_path / 'run.py'}",
+    )
+
+
 def test_files_beyond_the_project_are_not_looked_into(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("x")
     (tmp_path / "p").mkdir()
