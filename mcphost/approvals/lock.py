@@ -6,6 +6,7 @@ The file holds no secrets; it is meant to be committed beside the configuration 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,10 @@ class Lock:
             for name, one in sorted(self.servers.items())
         }
         try:
-            path.write_text(json.dumps({"version": VERSION, "servers": servers}, indent=2, sort_keys=True) + "\n")
+            # A repository may bring along a link of this name that leads anywhere.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open(os.open(path, flags, 0o666), "w", encoding="utf-8") as file:
+                file.write(json.dumps({"version": VERSION, "servers": servers}, indent=2, sort_keys=True) + "\n")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -20,6 +20,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -80,9 +81,9 @@ def report(error: BaseException, *, machine: bool = False, debug: bool = False, 
             return _usage(error, machine)
         case McpHostError():
             if debug:
-                print(redact("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+                print(_traceback(error, redact), end="", file=sys.stderr)
             if machine:
-                print(redact(json.dumps(error.envelope(), ensure_ascii=False)), file=sys.stderr)
+                print(safe(redact(json.dumps(error.envelope(), ensure_ascii=False))), file=sys.stderr)
             else:
                 print(f"mcphost: {safe(redact(str(error)))}", file=sys.stderr)
             return code_of(error)
@@ -90,7 +91,12 @@ def report(error: BaseException, *, machine: bool = False, debug: bool = False, 
             return report(error.exceptions[0], machine=machine, debug=debug, secrets=secrets)
         case SystemExit(code=code):
             return code if isinstance(code, int) else ERROR
-    raise error
+    print(_traceback(error, redact), end="", file=sys.stderr)  # a bug of ours, whose words may be anybody's
+    return ERROR
+
+
+def _traceback(error: BaseException, redact: Callable[[str], str]) -> str:
+    return safe(redact("".join(traceback.format_exception(error))))
 
 
 def _usage(error: click.ClickException, machine: bool) -> int:

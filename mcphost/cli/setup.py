@@ -21,7 +21,7 @@ from mcphost.config.schema import Config, Decision, Rule, Source
 from mcphost.config.secrets import Secrets
 from mcphost.errors import McpHostError, UsageError
 from mcphost.servers.process import Process, Reaper, spawn
-from mcphost.text import one_line
+from mcphost.text import one_line, safe
 
 if TYPE_CHECKING:
     from mcphost.approvals import Lock
@@ -182,7 +182,7 @@ class _Discreet(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._secrets.redact(super().format(record))
+        return safe(self._secrets.redact(super().format(record)))
 
 
 def keep_from_log(secrets: Secrets) -> None:

@@ -56,3 +56,11 @@ def test_a_file_that_is_no_lock_says_so(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(UsageError, match="no lock of mcphost"):
             Lock.read(file)
+
+
+def test_a_link_in_a_repository_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "mcphost.lock").symlink_to(tmp_path / "target")
+    with pytest.raises(UsageError, match="cannot be written"):
+        Lock({}).write(tmp_path / "mcphost.lock")
+    assert (tmp_path / "target").read_text() == "mine"
