@@ -25,7 +25,7 @@ class Actor:
         self._screen = screen
         self._frontend = frontend
         self._environ = environ
-        self._shell: anyio.CancelScope | None = None
+        self._shells: set[anyio.CancelScope] = set()
 
     async def copy(self, text: str) -> None:
         if program := await clipboard.by_program(text, self._environ):
@@ -54,20 +54,23 @@ class Actor:
     async def shell(self, command: str) -> None:
         from mcphost.commands import shell
 
-        with anyio.CancelScope() as self._shell:
-            code = await shell.run(command, self._environ, self._frontend.output)
+        with anyio.CancelScope() as scope:
+            self._shells.add(scope)
+            try:
+                code = await shell.run(command, self._environ, self._frontend.output)
+            finally:
+                self._shells.discard(scope)
             if code:
                 self._frontend.warn(f"It ended with exit code {code}.")
-        if self._shell.cancelled_caught:
+        if scope.cancelled_caught:
             self._frontend.warn("Stopped.")
-        self._shell = None
 
     @property
     def busy(self) -> bool:
-        return self._shell is not None
+        return bool(self._shells)
 
     def stop(self) -> bool:
-        """Stop the shell's command; False: there is none."""
-        if self._shell is not None:
-            self._shell.cancel()
-        return self._shell is not None
+        """Stop the shell's commands; False: there is none."""
+        for scope in self._shells:
+            scope.cancel()
+        return self.busy

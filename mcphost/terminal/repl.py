@@ -251,7 +251,7 @@ class Repl:
         else:
             return meant
         try:
-            self._model = chat.model.name
+            self._model = (self.chat or chat).model.name
         except McpHostError:
             pass  # it was said when the chat began
         return ()
@@ -355,8 +355,8 @@ class Repl:
             self._code = INTERRUPTED if self.busy else 0
             self.leave()
         self._interrupted_at = now
-        self._actor.stop()
-        self._stop_turn()
+        if not self._actor.stop():
+            self._stop_turn()
         asyncio.get_running_loop().call_later(AGAIN + 0.01, self.screen.app.invalidate)
 
     def next_mode(self) -> None:

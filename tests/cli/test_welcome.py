@@ -65,11 +65,15 @@ async def test_a_model_is_chosen_by_a_part_of_its_name(monkeypatch: pytest.Monke
     assert chosen == {"model": "ollama/gpt-6-sol"}
 
 
-async def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
-    ran = await mcphost("--plain", stdin="/model\n", env=home(tmp_path))
+async def test_without_a_terminal_nothing_is_asked_and_each_line_is_one(tmp_path: Path) -> None:
+    lines = ["/model", "hello", "!echo from the shell", "/fork 1", "/history", "/nwe", "/copy"]
+    ran = await mcphost("--plain", stdin="\n".join(lines), env=home(tmp_path))
     assert (ran.code, ran.err) == (0, "")
     assert "Welcome" not in ran.out
-    assert "offline" in ran.out
+    said = ["offline ·", "[offline model", "from the shell", "A copy of 1 message", "1 Person: hello"]
+    said += ["did you mean '/new'?", "has not answered in this conversation"]
+    places = [ran.out.index(words) for words in said]
+    assert places == sorted(places)
     assert not (tmp_path / ".config").exists()
 
 
