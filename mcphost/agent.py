@@ -10,7 +10,7 @@ import difflib
 import json
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -41,6 +41,7 @@ from mcphost.journal.base import in_call_order
 from mcphost.messages import (
     AssistantMessage,
     Message,
+    Notice,
     Text,
     ToolCall,
     ToolDefinition,
@@ -49,6 +50,7 @@ from mcphost.messages import (
     Usage,
     UserMessage,
     text_block,
+    to_json,
 )
 from mcphost.models.base import (
     CallDelta,
@@ -59,12 +61,13 @@ from mcphost.models.base import (
     ToolQuarantined,
     Waiting,
 )
-from mcphost.questions import Frontend, Silent, UnknownOutcome, WaitingCall
+from mcphost.questions import Frontend, Further, Silent, StepLimit, UnknownOutcome, WaitingCall
 from mcphost.servers.wire import Caller
 from mcphost.text import one_line
 from mcphost.tools import Tool, Toolbox
 
 MAX_PARALLEL_CALLS = 16
+REPEATS = 3  # times that a call with the same arguments and result is made before a person is asked
 
 # What becomes of a call whose outcome is unknown, as its run was killed: a person is asked, it runs again, or it fails.
 # Read-only and idempotent ones always run again.
@@ -213,6 +216,8 @@ class _Turn:
         self.waiting: list[WaitingCall] = []
         self.message: AssistantMessage | None = None
         self.snapshot: Mapping[str, Tool] | None = None
+        self.asked_at = 0  # of `called`, where a person was last asked how to go on
+        self.over = False
 
     def reply(self, stop: ReplyStop) -> Reply:
         return Reply(self.message, stop, self.usage, self.steps, tuple(self.called), tuple(self.waiting), self.run)
@@ -241,19 +246,51 @@ class _Turn:
         return _FINAL.get(self.message.stop) if messages[-1] is self.message else None
 
     async def play(self, inbox: deque[UserMessage]) -> ReplyStop:
-        while self.steps < self.agent.limits.max_steps:
-            self.steps += 1
-            added = [*self._tools_changed(), *inbox]
-            inbox.clear()
-            self.conversation.messages += added
-            message = await self._request(tuple(added))
-            if message.calls:
-                await self._call_all(message, message.calls)
+        limit = self.agent.limits.max_steps
+        while True:
+            repeated = self._repeated()
+            if self.steps >= limit or repeated:
+                further = await self._ask_further(repeated)
+                if further.action != "go-on":
+                    return await self._wrap_up() if further.action == "wrap-up" else "limit"
+                limit = self.steps + (further.steps or self.agent.limits.max_steps)
+            message = await self._step(inbox)
             if self.waiting:
                 return "paused"
             if message.stop in _FINAL and not inbox:
                 return _FINAL[message.stop]
-        return "limit"
+
+    async def _step(self, inbox: deque[UserMessage], *notices: Message) -> AssistantMessage:
+        self.steps += 1
+        added = [*self._tools_changed(), *inbox, *notices]
+        inbox.clear()
+        self.conversation.messages += added
+        message = await self._request(tuple(added))
+        if message.calls:
+            await self._call_all(message, message.calls)
+        return message
+
+    def _repeated(self) -> Called | None:
+        """The last call, if one like it, with its arguments and its result, was made `REPEATS` times since a person was
+        asked."""
+        alike = Counter(_signature(called) for called in self.called[self.asked_at :])
+        last = self.called[-1] if self.called[self.asked_at :] else None
+        return last if last and alike[_signature(last)] >= REPEATS else None
+
+    async def _ask_further(self, repeated: Called | None) -> Further:
+        self.asked_at = len(self.called)
+        question = StepLimit(self.steps, repeated.call.name, REPEATS) if repeated else StepLimit(self.steps)
+        answer = await self.agent.frontend.ask(question)
+        if repeated and answer.action == "stop":
+            text = f"stopped, as {one_line(repeated.call.name)} gave the same result {REPEATS} times"
+            await self.agent.show(Noticed(text=text, level="warning"))
+        return answer
+
+    async def _wrap_up(self) -> ReplyStop:
+        """One more request, whose answer is the end: what it would still call does not run."""
+        self.over = True
+        message = await self._step(deque(), Notice(_WRAP_UP))
+        return "limit" if message.calls else _FINAL.get(message.stop, "limit")
 
     def _tools_changed(self) -> list[Message]:
         """What the model must be told of tools that came, went or changed since it was told last (law 11)."""
@@ -331,7 +368,7 @@ class _Turn:
         try:
             async with anyio.create_task_group() as group:
                 for call in calls:
-                    group.start_soon(call.settle, message.stop == "tools")
+                    group.start_soon(call.settle, _not_run(message, over=self.over))
             paused = True
         finally:
             with anyio.CancelScope(shield=True):
@@ -360,9 +397,10 @@ class _Call:
         self.intended = False
         self.started = 0.0
 
-    async def settle(self, complete: bool) -> None:
+    async def settle(self, why_not: str) -> None:
+        """Have it run, unless `why_not` says, in words for the model, why it cannot."""
         try:
-            await self._attempt(complete)
+            await self._attempt(why_not)
         finally:
             with anyio.CancelScope(shield=True):
                 if self.waiting is None:
@@ -393,12 +431,12 @@ class _Call:
             CallEnded(call=self.call.id, name=self.call.name, result=result, seconds=self.called.seconds)
         )
 
-    async def _attempt(self, complete: bool) -> None:
+    async def _attempt(self, why_not: str) -> None:
         if self.pending is not None and not await self._may_repeat(self.pending):
             await self.agent.show(Noticed(text=f"{one_line(self.call.name)}: {_UNKNOWN}", level="warning"))
             return
         tool = self.agent.toolbox.snapshot().get(self.call.name)
-        problem = self._problem(tool, complete)
+        problem = why_not or self._problem(tool)
         if tool is None or problem:
             self.called = replace(self.called, result=_error(self.call, problem))
             return
@@ -436,10 +474,8 @@ class _Call:
         arguments: Mapping[str, Any] = (effect.call or self.call).arguments or {}
         return await self.agent.frontend.ask(UnknownOutcome(self.call.id, self.call.name, arguments)) == "retry"
 
-    def _problem(self, tool: Tool | None, complete: bool) -> str:
+    def _problem(self, tool: Tool | None) -> str:
         """Why this call cannot even be asked about, in words for the model; empty: it can."""
-        if not complete:
-            return "Not run: the reply was cut before it was complete. Call again with shorter arguments."
         if self.call.arguments is None:
             return f"Not run: the arguments are not a JSON object: {one_line(self.call.text, 300)}"
         if tool is None:
@@ -491,6 +527,26 @@ _UNKNOWN = (
     "The run was interrupted while this call was under way: it may or may not have taken effect, and it was not "
     "repeated. Find out which before calling it again."
 )
+
+_WRAP_UP = (
+    "The limit of this turn is reached. Call no more tools: answer now with what you have, and say what is missing."
+)
+
+
+def _not_run(message: AssistantMessage, *, over: bool) -> str:
+    """Why none of the calls of `message` may run; empty: they may."""
+    if over:
+        return "Not run: the limit of this turn is reached."
+    if message.stop != "tools":
+        return "Not run: the reply was cut before it was complete. Call again with shorter arguments."
+    return ""
+
+
+def _signature(called: Called) -> str:
+    """The same for calls with the same tool, arguments and result."""
+    result = to_json([called.result.content, called.result.structured, called.result.is_error])
+    return json.dumps([called.call.name, called.call.arguments, result], sort_keys=True)
+
 
 # How a complete turn ends, by the stop of its last reply; any other stop goes on.
 _FINAL: Mapping[str, ReplyStop] = {

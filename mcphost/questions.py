@@ -207,6 +207,26 @@ class UnknownOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Further:
+    """Answer to StepLimit: go on for `steps` more (0: for as many as the limit allows), have the model answer with what
+    it has, or stop."""
+
+    action: Literal["go-on", "wrap-up", "stop"]
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepLimit:
+    """How shall a turn go on that took `steps`, as many as it may, or in which the call `repeated` (its tool's name as
+    the model knows it) gave the same result `times` times?"""
+
+    steps: int
+    repeated: str | None = None
+    times: int = 0
+    refusal: Further = field(default=Further("stop"), init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TrustDecision:
     trusted: bool
     asked: bool = True

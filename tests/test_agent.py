@@ -19,7 +19,7 @@ from mcphost.errors import Busy, ModelBusy
 from mcphost.host import Host
 from mcphost.journal import MemoryJournal
 from mcphost.messages import AssistantMessage, Text, ToolCall, ToolResult, ToolsChanged, UserMessage
-from mcphost.questions import Approval, ToolApproval
+from mcphost.questions import Approval, Further, StepLimit, ToolApproval
 from mcphost.testing import ScriptedFrontend, ScriptedModel
 
 ALLOW_ALL = (Rule("local", "*", "allow"),)
@@ -435,3 +435,62 @@ async def test_a_fork_keeps_calls_and_results_together_and_leaves_the_origin_alo
     assert len(chat.conversation.messages) == 6
     kinds = [type(message).__name__ for message in model.requests[3].messages]
     assert kinds == ["UserMessage", "AssistantMessage", "ToolResult", "UserMessage"]
+
+
+STEPS_2 = Limits(max_steps=2)
+
+
+def adding(*numbers: int) -> list[ToolCall]:
+    return [call("add", {"a": number, "b": 0}, f"c{number}") for number in numbers]
+
+
+async def test_at_the_step_limit_a_person_says_how_it_goes_on() -> None:
+    answers = iter([Further("go-on", 1), Further("go-on"), Further("stop")])
+    person = ScriptedFrontend({StepLimit: lambda question: next(answers)})
+    model = ScriptedModel(adding(*range(9)))
+    async with host(model, add, limits=STEPS_2, frontend=person) as running:
+        reply = await running.chat().send("go")
+    assert (reply.stop, reply.steps) == ("limit", 5)
+    assert person.questions == [StepLimit(2), StepLimit(3), StepLimit(5)]
+
+
+async def test_wrapping_up_is_one_more_answer_in_which_nothing_runs() -> None:
+    person = ScriptedFrontend({StepLimit: Further("wrap-up")})
+    model = ScriptedModel([*adding(1, 2), "What I have is 3."])
+    async with host(model, add, limits=STEPS_2, frontend=person) as running:
+        reply = await running.chat().send("go")
+    assert (reply.stop, reply.text) == ("answered", "What I have is 3.")
+    assert model.requests[2].tools == model.requests[0].tools, "law 11"
+    assert "Call no more tools" in str(model.requests[2].messages[-1])
+
+    stubborn = ScriptedModel(adding(1, 2, 3))
+    async with host(stubborn, add, limits=STEPS_2, frontend=person) as running:
+        reply = await running.chat().send("go")
+    assert reply.stop == "limit"
+    assert "Not run: the limit of this turn is reached." in text_of(reply.calls[-1].result)
+
+
+async def test_a_call_that_gives_the_same_result_three_times_is_asked_about() -> None:
+    same = [call("add", {"a": 1, "b": 1}, f"c{n}") for n in range(9)]
+    answers = iter([Further("go-on"), Further("stop")])
+    person = ScriptedFrontend({StepLimit: lambda question: next(answers)})
+    async with host(ScriptedModel([*adding(5), *same]), add, frontend=person) as running:
+        reply = await running.chat().send("go")
+    assert (reply.stop, len(reply.calls)) == ("limit", 7)
+    assert person.questions == [StepLimit(4, "local__add", 3), StepLimit(7, "local__add", 3)]
+
+    async with host(ScriptedModel(same), add) as running:
+        reply = await running.chat().send("go")
+    assert (reply.stop, len(reply.calls)) == ("limit", 3), "nobody there: it stops"
+
+
+async def test_a_call_whose_results_differ_is_progress() -> None:
+    ticks = itertools.count()
+
+    def tick() -> int:
+        """Count."""
+        return next(ticks)
+
+    model = ScriptedModel([*(call("tick", {}, f"c{n}") for n in range(8)), "done"])
+    async with host(model, tick) as running:
+        assert (await running.chat().send("go")).stop == "answered"
