@@ -46,11 +46,11 @@ def test_servers_of_another_program_are_offered_and_used_and_nothing_is_asked_ag
 
 
 @pytest.mark.deadline(60)
-def test_ctrl_c_skips_every_question_for_good(tmp_path: Path) -> None:
+def test_the_end_of_the_input_skips_every_question_for_good(tmp_path: Path) -> None:
     env = home(tmp_path)
     with started(env=env) as pty:
         pty.see("demo server")
-        pty.type("\x03")
+        pty.type("\x04")
         pty.see("Skipped.")
         pty.see("ready · offline")
         pty.type("/quit\r")

@@ -441,7 +441,7 @@ async def test_newlines_by_ctrl_j_and_alt_enter() -> None:
         assert tty.conversation[0].content[0]["text"] == "one\ntwo\nthree"
 
 
-async def test_commands_run_during_a_turn_too() -> None:
+async def test_commands_run_during_a_turn_too_but_for_those_that_would_end_its_conversation() -> None:
     model = Streaming()
     async with chatting(model, tools=[add]) as tty:
         await tty.ready()
@@ -450,8 +450,10 @@ async def test_commands_run_during_a_turn_too() -> None:
         tty.type("/tools" + ENTER)
         await tty.see("local__add  Add.")
         tty.type("/clear" + ENTER)
-        await tty.see("✗ a turn is running in this chat")
+        await tty.see("queued: /clear")
+        model.say("done")
         model.end()
+        await tty.see("done", "> /clear", "The conversation is forgotten", "ready ·")
 
 
 async def test_prompts_and_resources_of_a_server() -> None:
