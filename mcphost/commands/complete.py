@@ -39,7 +39,6 @@ def best(offers: Iterable[Offer], word: str, *, described: bool = False) -> list
     `described`, are said to be what it says."""
     wanted = word.lower()
     core = wanted.lstrip("/@")
-    loose = re.compile(".*?".join(map(re.escape, core)), re.DOTALL)
     ranks: list[list[Offer]] = [[], [], [], []]
     for offer in offers:
         text = offer[0].lower()
@@ -47,12 +46,18 @@ def best(offers: Iterable[Offer], word: str, *, described: bool = False) -> list
             ranks[0].append(offer)
         elif core in text:
             ranks[1].append(offer)
-        elif loose.search(text):
+        elif _in_order(core, text):
             ranks[2].append(offer)
         elif described and core in offer[1].lower():
             ranks[3].append(offer)
     found = (offer for rank in ranks for offer in rank)
     return [offer for offer, _ in zip((o for o in found if _harmless(o[0])), range(MOST), strict=False)]
+
+
+def _in_order(letters: str, text: str) -> bool:
+    """Whether `text` has `letters` in their order, others between them."""
+    rest = iter(text)
+    return all(letter in rest for letter in letters)
 
 
 def server_offers(chat: Chat) -> list[Offer]:
