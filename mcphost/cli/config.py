@@ -19,10 +19,7 @@ from mcphost.text import one_line, safe
 
 if TYPE_CHECKING:
     from mcphost.config.schema import Config
-    from mcphost.config.shown import Place
-
-    Parts = dict[Place, list["Node"]]
-    from mcphost.config.jsonc import Node
+    from mcphost.config.shown import Parts
 
 
 @click.group()

@@ -17,16 +17,17 @@ from mcphost.config.servers import entries_of
 from mcphost.text import one_line, safe
 
 Place: TypeAlias = tuple[str, ...]
+Parts: TypeAlias = Mapping[Place, Sequence[Node]]
 
 _HIDDEN = "[secret]"
-_BY_NAME = ("models", "limits", "servers")  # sections of `mcphost` whose members are settings of their own
-_ADDING = ("allow", "deny")  # of a server: lists that add up
+_BY_NAME = ("models", "prices", "limits", "servers")  # sections of `mcphost` whose members are settings of their own
+_RULES = ("mcphost", "approvals", "rules")
 _USERINFO = re.compile(r"(?<=//)[^/?#\s]*@")
 _QUERY = re.compile(r"([?&])([^=&#\s]+)=[^&#\s]+")
 _WRITTEN = re.compile(r"(?:(?:Bearer|Basic|Token) +)?(?:\$\{(?:env:|secret:)?[\w.-]+\} *)+", re.IGNORECASE)
 
 
-def merged(roots: Iterable[Node], included: Iterable[Node] = ()) -> dict[Place, list[Node]]:
+def merged(roots: Iterable[Node], included: Iterable[Node] = ()) -> Parts:
     """The parts that count: of documents in their order the last of each, of rules all. Of what is `included`, which
     comes first, only servers count."""
     parts: dict[Place, list[Node]] = {}
@@ -36,7 +37,7 @@ def merged(roots: Iterable[Node], included: Iterable[Node] = ()) -> dict[Place, 
         members = checks.members(root)
         parts |= {("mcpServers", name): [node] for name, node in entries_of(members).items()}
         for place, node in _settings(members.get("mcphost")):
-            parts[place] = [*parts.get(place, ()), node] if place[-1] in ("rules", *_ADDING) else [node]
+            parts[place] = [*parts.get(place, ()), node] if _adds_up(place) else [node]
     return parts
 
 
@@ -45,7 +46,7 @@ def _settings(section: Node | None) -> Iterator[tuple[Place, Node]]:
         inner = checks.members(node) if key in (*_BY_NAME, "approvals") else {}
         for name, part in inner.items():
             if key == "servers":
-                yield from (((("mcphost", key, name, what)), setting) for what, setting in checks.members(part).items())
+                yield from ((("mcphost", key, name, what), setting) for what, setting in checks.members(part).items())
             elif name == "rules":
                 yield from ((("mcphost", key, name), rule) for rule in checks.items(part))
             else:
@@ -54,11 +55,11 @@ def _settings(section: Node | None) -> Iterator[tuple[Place, Node]]:
             yield ("mcphost", key), node
 
 
-def plain(parts: Mapping[Place, Sequence[Node]], secrets: Secrets) -> dict[str, Any]:
+def plain(parts: Parts, secrets: Secrets) -> dict[str, Any]:
     """The parts as one document like a file's, without secrets."""
     document: dict[str, Any] = {}
     for place, nodes in parts.items():
-        values = [_discreet(node.plain(), place[-1], secrets) for node in nodes]
+        values = [_discreet(node.plain(), "", secrets) for node in nodes]
         holder = document
         for key in place[:-1]:
             holder = holder.setdefault(key, {})
@@ -66,18 +67,23 @@ def plain(parts: Mapping[Place, Sequence[Node]], secrets: Secrets) -> dict[str, 
     return document
 
 
-def sources(parts: Mapping[Place, Sequence[Node]]) -> dict[str, list[str]]:
+def sources(parts: Parts) -> dict[str, list[str]]:
     """Where each part stands, by its keys joined with dots."""
     return {".".join(place): [str(node.source) for node in nodes] for place, nodes in parts.items()}
 
 
+def _adds_up(place: Place) -> bool:
+    """Whether what several files say there counts together."""
+    return place == _RULES or (place[:2] == ("mcphost", "servers") and place[-1] in ("allow", "deny"))
+
+
 def _joined(place: Place, values: list[Any]) -> Any:
-    if place[-1] == "rules":
+    if place == _RULES:
         return values
-    return [item for value in values for item in value] if place[-1] in _ADDING else values[-1]
+    return [item for value in values for item in value] if _adds_up(place) else values[-1]
 
 
-def text(parts: Mapping[Place, Sequence[Node]], secrets: Secrets) -> str:
+def text(parts: Parts, secrets: Secrets) -> str:
     """The parts as a file that could be read again, with comments that say where each comes from."""
     origin = {place: ", ".join(dict.fromkeys(str(node.source) for node in nodes)) for place, nodes in parts.items()}
     return "\n".join(_lines(plain(parts, secrets), (), origin)) + "\n"

@@ -12,6 +12,8 @@ ONE: dict[str, Any] = {
     "mcpServers": {
         "git": {"command": "git-mcp", "env": {"GH_TOKEN": "literal-canary", "LEVEL": "info", "A_KEY": "${GK}"}},
         "old": {"command": "old"},
+        "deny": {"command": "a-name-like-a-key"},
+        "headers": {"command": "another"},
     },
     "mcphost": {
         "model": "here/one",
@@ -63,6 +65,8 @@ def test_it_is_what_counts_as_it_was_written_and_can_be_read_again(tmp_path: Pat
         "X-Key": "Bearer ${T}",
         "Accept": "text/plain",
     }
+    assert servers["deny"] == ONE["mcpServers"]["deny"]
+    assert servers["headers"] == ONE["mcpServers"]["headers"]
     assert ours["model"] == "here/two"
     assert ours["limits"] == {"maxSteps": 5, "listPages": 4}
     assert [rule["tool"] for rule in ours["approvals"]["rules"]] == ["a", "b"]
