@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +112,22 @@ async def test_a_mention_attaches_the_resource_and_other_words_stay_text() -> No
         text, resource = message.content
         assert text["text"].startswith("read @demo:")
         assert resource["resource"]["uri"] == "demo://about"
+
+
+async def test_files_are_attached_as_text_or_as_they_are(tmp_path: Path) -> None:
+    note, picture = tmp_path / "my note.txt", tmp_path / "dot.png"
+    note.write_text("words")
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    async with chat() as (talk, registry):
+        filled = await interpret(talk, registry, f"/attach {note}")
+        assert filled == Fill(f'@"{note}" ')
+        messages = await interpret(talk, registry, f'@"{note}" and @{picture}, not @{tmp_path}/gone')
+        assert isinstance(messages, list)
+        _, text, image = messages[0].content
+        with pytest.raises(UsageError, match="no file"):
+            await interpret(talk, registry, "/attach gone.txt")
+    assert text["resource"] == {"uri": note.as_uri(), "mimeType": "text/plain", "text": "words"}
+    assert (image["resource"]["mimeType"], image["resource"]["blob"][:6]) == ("image/png", "iVBORw")
 
 
 async def test_a_resource_that_is_not_there_is_said_by_its_server() -> None:

@@ -5,7 +5,7 @@ Commands take a Chat and text and return text, or what they want of the frontend
 """
 
 from mcphost.commands.builtin import register
-from mcphost.commands.complete import best, command_offers
+from mcphost.commands.complete import best, command_offers, file_offers
 from mcphost.commands.typed import command_of, interpret
 
-__all__ = ["best", "command_of", "command_offers", "interpret", "register"]
+__all__ = ["best", "command_of", "command_offers", "file_offers", "interpret", "register"]

@@ -36,7 +36,7 @@ MODES = (
 )
 _BESIDE = (
     ("/SERVER:PROMPT key=value …", "send a server's prompt"),
-    ("@SERVER:URI", "attach a server's resource to the message it stands in"),
+    ("@SERVER:URI, @PATH", "attach a server's resource or a file to the message it stands in"),
     ("!COMMAND", "run a command in your shell; the model does not see it"),
 )
 
@@ -225,11 +225,10 @@ async def attach(chat: Chat, line: str) -> Fill:
     """
     if not line:
         return Fill("/attach ", "Which file, or @SERVER:URI?", choose=True)
-    word = line if line.startswith("@") else f"@{line}"
-    server = word[1:].partition(":")[0]
-    if server not in chat.host.servers and not await (await anyio.Path(word[1:]).expanduser()).exists():
-        raise UsageError(f"there is no file {one_line(word[1:], 300)!r}", hint="/attach PATH, or @SERVER:URI.")
-    return Fill(f"{word} ")
+    word = line.removeprefix("@").strip('"')
+    if word.partition(":")[0] not in chat.host.servers and not await (await anyio.Path(word).expanduser()).is_file():
+        raise UsageError(f"there is no file {one_line(word, 300)!r}", hint="/attach PATH, or @SERVER:URI.")
+    return Fill(f'@"{word}" ' if " " in word else f"@{word} ")
 
 
 async def attachable(chat: Chat, line: str) -> Sequence[Offer]:

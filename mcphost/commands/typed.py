@@ -8,6 +8,9 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+import anyio
+
+from mcphost.commands.local import attached
 from mcphost.errors import UsageError
 from mcphost.host import Chat
 from mcphost.messages import AssistantMessage, Block, Message, Text, UserMessage, text_block
@@ -19,7 +22,7 @@ from mcphost.text import one_line
 # Words of other hosts for commands of ours.
 ALIASES = {"?": "help", "exit": "quit", "cost": "usage"}
 
-_MENTION = re.compile(r"(?<!\S)@(\S+)")
+_MENTION = re.compile(r"""(?<!\S)@(?:"([^"\n]+)"|(\S+))""")
 
 
 async def interpret(
@@ -112,14 +115,19 @@ def prompt_messages(messages: Sequence[PromptMessage]) -> list[Message]:
 
 
 async def _with_resources(chat: Chat, line: str, pasted: Sequence[range]) -> UserMessage:
-    """`line`, followed by the resources that its `@server:uri` words name. Other `@` words are left alone."""
+    """`line`, followed by what its `@server:uri` and `@path` words name; a path with spaces stands in quotes. Other `@`
+    words are left alone."""
     blocks: list[Block] = [text_block(line)]
     for mention in _MENTION.finditer(line):
-        name, colon, uri = mention[1].partition(":")
-        if not colon or name not in chat.host.servers or _within(mention.start(), pasted):
+        if _within(mention.start(), pasted):
             continue
-        contents = await _server(chat, name).read(uri.rstrip(".,;!?)"), caller=chat.requests)
-        blocks += [{"type": "resource", "resource": dict(content)} for content in contents]
+        word = mention[1] or mention[2].rstrip(".,;!?)")
+        name, colon, uri = word.partition(":")
+        if colon and name in chat.host.servers:
+            contents = await _server(chat, name).read(uri, caller=chat.requests)
+            blocks += [{"type": "resource", "resource": dict(content)} for content in contents]
+        elif block := await anyio.to_thread.run_sync(attached, word):
+            blocks.append(block)
     return UserMessage(tuple(blocks))
 
 

@@ -42,7 +42,7 @@ class ChatCompleter(Completer):
 
 
 async def _offers(chat: Chat, registry: Registry, before: str, word: str, *, asked: bool) -> Sequence[Offer]:
-    from mcphost.commands import best, command_offers
+    from mcphost.commands import best, command_offers, file_offers
 
     if before.startswith("/"):
         name, space, _ = before[1:].partition(" ")
@@ -52,7 +52,8 @@ async def _offers(chat: Chat, registry: Registry, before: str, word: str, *, ask
         offers = await command_offers(chat, registry, before)
         return offers if space else [*offers, *best(_prompts(chat), word)]
     if word.startswith("@"):
-        return best(_resources(chat), word)
+        files = [(f"@{path}", what) for path, what in await file_offers(word[1:]) if " " not in path]
+        return best([*files, *_resources(chat)], word)
     if "__" in word or (asked and word):
         return best(((tool.name, tool.for_model().description) for tool in chat.toolbox.snapshot().values()), word)
     return ()
