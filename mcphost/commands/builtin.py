@@ -199,7 +199,7 @@ async def mode(chat: Chat, line: str) -> str:
     if line not in dict(MODES):
         raise UsageError(f"there is no mode {one_line(line)!r}", hint=f"/mode {'|'.join(dict(MODES))}")
     chat.policy.mode = cast("Mode", line)
-    return f"Mode: {line}. {dict(MODES)[line]}."
+    return f"Mode {line}: {dict(MODES)[line]}."
 
 
 async def modes(chat: Chat, line: str) -> Sequence[Offer]:
