@@ -268,7 +268,8 @@ class Server:
         self._status.failed_with(failure)
         often = f"; lost {losses} times in a short while, so it stays down" if losses else ""
         state: State = "needs-auth" if _asks_sign_in(failure) else "failed"
-        self._become(state, line(failure) + often, hint=failure.hint)
+        hint = failure.hint or f"See what it said: /servers log {self.name}. Once mended: /servers restart {self.name}"
+        self._become(state, line(failure) + often, hint=hint)
 
     async def _lifetime(self) -> ServerError:
         """One connection from its first attempt to its end; why it ended."""
