@@ -1,0 +1,44 @@
+"""The server of the screenshots. A measurement goes on until the file `argv[1]`, a FIFO, is opened by whoever waits."""
+
+from __future__ import annotations
+
+import sys
+
+import anyio
+from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel, Field
+
+server = MCPServer("lab")
+
+
+class Booking(BaseModel):
+    name: str = Field(title="Your name")
+    email: str = Field(title="Where to write to", json_schema_extra={"format": "email"})
+    hours: int = Field(2, title="Hours", ge=1, le=8)
+    remind: bool = Field(True, title="Remind me")
+
+
+@server.tool()
+async def measure(sample: str, ctx: Context) -> str:
+    """Measure a sample. It takes a while."""
+    done = {"iron": 3, "copper": 8}.get(sample, 11)
+    await ctx.report_progress(done, 12, f"reading {done} of 12")
+    await anyio.to_thread.run_sync(lambda: open(sys.argv[1]).close())
+    return f"{sample}: {done / 4:.2f} g/cm³, 12 readings"
+
+
+@server.tool()
+async def erase(path: str) -> str:
+    """Erase a measurement for good."""
+    return f"erased {path}"
+
+
+@server.tool()
+async def book(ctx: Context) -> str:
+    """Book the laboratory."""
+    answer = await ctx.elicit("For whom is the laboratory to be booked?", Booking)
+    return answer.action
+
+
+if __name__ == "__main__":
+    server.run()
