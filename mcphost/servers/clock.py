@@ -69,7 +69,7 @@ class ProgressReports:
     def __init__(self, clock: Clock, progress: Progress | None) -> None:
         self._clock = clock
         self._progress = progress
-        self._latest: tuple[float, float | None, str | None] = (0.0, None, None)
+        self._latest: tuple[float, float | None, str | None] | None = None  # that was not passed on yet
         self._waiting = False
         self._next = 0.0
         self.closed = False
@@ -85,7 +85,18 @@ class ProgressReports:
         try:
             await anyio.sleep_until(self._next)
             if not self.closed:
-                await self._progress(*self._latest)
+                await self._pass_on(self._progress)
         finally:
             self._waiting = False
             self._next = anyio.current_time() + PROGRESS_INTERVAL
+
+    async def end(self) -> None:
+        """The call has its answer: the last report, if it still waits for its turn, is passed on at once."""
+        self.closed = True
+        if self._progress is not None:
+            await self._pass_on(self._progress)
+
+    async def _pass_on(self, progress: Progress) -> None:
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            await progress(*latest)

@@ -265,6 +265,7 @@ async def test_progress_is_told_ten_times_a_second_at_most_and_the_last_value_wi
         await server.call("work", {}, progress=progress)
         assert 1 <= len(seen) <= (time.monotonic() - started) * 10 + 2
         assert seen == sorted(seen)
+        assert seen[-1] == 299, "the last report is told, however soon the answer follows"
 
 
 async def test_numbers_that_are_none_end_nothing() -> None:

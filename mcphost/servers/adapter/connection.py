@@ -194,6 +194,7 @@ class Connection:
                 clock,
                 caller,
             )
+            await reports.end()
         finally:
             reports.closed = True
         return await self._outcome(tool, result)
