@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.docs.scenes import lines
+from tests.docs.scenes import lines, stage
 from tests.docs.screenshots import SCREENS, scenes, svg
 
 SEEN = {
@@ -39,3 +41,21 @@ def test_every_scene_shows_what_its_screenshot_is_about() -> None:
         shown = lines(found[name])
         assert [line for line in wanted if line not in shown] == [], "\n".join(shown)
         assert svg(found[name]).endswith("</svg>\n")
+
+
+@pytest.mark.deadline(60)
+def test_a_window_made_narrower_in_mid_answer_shows_every_word_once(tmp_path: Path) -> None:
+    words = [f"word{n:03}" for n in range(60)]
+    with stage(tmp_path, size=(120, 30)) as on:
+        on.pty.see("ready · demo/model")
+        on.send("go")
+        on.api.say(" ".join(words[:40]) + " ")
+        on.pty.see(words[39])
+        on.pty.resize(60, 30)
+        on.api.say(" ".join(words[40:]))
+        on.api.end()
+        on.pty.see(words[59])
+        on.pty.see("ready ·")
+        assert [on.pty.text.count(word) for word in words] == [1] * 60, on.pty.text
+        on.pty.type("/quit\r")
+        on.pty.ended()
