@@ -34,7 +34,7 @@ from mcp_types import (
 from mcphost.demo.notes import NoteStore
 from mcphost.demo.server import create_server
 
-COMMAND = [sys.executable, "-m", "mcphost.demo"]
+COMMAND = [sys.executable, "-m", "mcphost", "demo-server"]
 
 in_both_eras = pytest.mark.parametrize(("mode", "version"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
 

@@ -24,7 +24,7 @@ def era(request: pytest.FixtureRequest) -> Era:
 @pytest.fixture(scope="module", params=["stdio", "http"])
 def config(request: pytest.FixtureRequest, era: Era) -> Iterator[ServerConfig]:
     if request.param == "stdio":
-        yield stdio("demo", (sys.executable, "-m", "mcphost.demo"), protocol=era)
+        yield stdio("demo", (sys.executable, "-m", "mcphost", "demo-server"), protocol=era)
         return
     with listening([sys.executable, "-m", "tests.demo.over_http"], r"^listening on (\S+)$") as match:
         yield ServerConfig("demo", url=match[1], transport="http", protocol=era)

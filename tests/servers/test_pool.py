@@ -42,7 +42,7 @@ class Seen:
 
 
 def demo(name: str = "demo", **changes: Any) -> ServerConfig:
-    return ServerConfig(name, command=sys.executable, args=("-m", "mcphost.demo"), **changes)
+    return ServerConfig(name, command=sys.executable, args=("-m", "mcphost", "demo-server"), **changes)
 
 
 def python(name: str, code: str, **changes: Any) -> ServerConfig:
