@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mcphost.errors import UsageError
+
 
 @click.command("demo-server")
 @click.option(
@@ -17,7 +19,11 @@ import click
 )
 def demo_server(notes: Path | None) -> None:
     """Be the bundled demo MCP server, on stdin and stdout: arithmetic, time zones, notes."""
+    from mcphost.demo.notes import NoteStoreError
     from mcphost.demo.server import main
 
     gc.enable()
-    main(notes)
+    try:
+        main(notes)
+    except NoteStoreError as error:
+        raise UsageError(str(error)) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from pathlib import Path
 from mcp.server import MCPServer
 
 from mcphost.demo import arithmetic, chart, clock, completion, meeting, notebook
-from mcphost.demo.notes import NoteStore, NoteStoreError
+from mcphost.demo.notes import NoteStore
 
 _INSTRUCTIONS = """\
 A demo server: exact arithmetic, time zones, a notebook with full-text search, bar charts and a meeting planner.
@@ -74,10 +73,7 @@ async def serve(notes: Path | None = None) -> None:
 
 
 def main(notes: Path | None = None) -> None:
-    """`serve` as a command: exits with 1 and one line on stderr if the notes file cannot be used."""
+    """`serve` as a command. Raises NoteStoreError."""
     # The thread that reads stdin cannot be interrupted: an orderly Ctrl-C would wait for one more line of input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        asyncio.run(serve(notes))
-    except NoteStoreError as error:
-        sys.exit(f"mcphost demo-server: {error}")
+    asyncio.run(serve(notes))

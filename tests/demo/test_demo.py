@@ -236,9 +236,9 @@ async def test_notes_in_a_file_outlive_the_server(tmp_path: Path) -> None:
 async def test_a_file_that_cannot_hold_notes_is_one_line_on_stderr(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear Ada, " * 200)
     assert await run("--notes", str(tmp_path / "letter.txt")) == (
-        1,
+        2,
         "",
-        f"mcphost demo-server: cannot keep notes in {tmp_path / 'letter.txt'}: file is not a database\n",
+        f"mcphost: cannot keep notes in {tmp_path / 'letter.txt'}: file is not a database\n",
     )
 
 
