@@ -16,7 +16,7 @@ from mcphost.cli import options, recall
 from mcphost.cli.exits import DONE
 from mcphost.cli.setup import Paths, configured
 from mcphost.config.secrets import Secrets
-from mcphost.errors import Busy
+from mcphost.errors import Busy, UsageError
 from mcphost.text import one_line, safe
 
 if TYPE_CHECKING:
@@ -99,18 +99,26 @@ def show(chat: str) -> int:
 
 @chats.command()
 @CHAT
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, with everything in it, instead of Markdown.")
+@click.option("--html", "as_html", is_flag=True, help="One page to read, search and see where the time went.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write to FILE, not stdout."
 )
-def export(chat: str, as_json: bool, output: Path | None) -> int:
-    """Write a chat as Markdown, or as JSON with everything in it; secrets of the configuration are left out."""
-    from mcphost.journal import export
+def export(chat: str, as_json: bool, as_html: bool, output: Path | None) -> int:
+    """Write a chat as Markdown, as JSON, or as an HTML page of its own; secrets of the configuration are left out."""
+    from mcphost.journal import export, html, timeline
 
+    if as_json and as_html:
+        raise UsageError("--json and --html are two formats", hint="Choose one.")
     with _journal() as (db, _):
-        summary, record = Secrets.of(configured(()), os.environ).redacted(_read(db, chat))
-    document = json.dumps(export.document(summary, record), indent=2) + "\n" if as_json else ""
-    recall.write(document or export.markdown(summary, record), output)
+        summary, record = _read(db, chat)
+        spans = timeline.spans(db, summary.id) if as_html else ()
+    summary, record = Secrets.of(configured(()), os.environ).redacted((summary, record))
+    if as_json:
+        text = json.dumps(export.document(summary, record), indent=2) + "\n"
+    else:
+        text = html.render(summary, record, spans) if as_html else export.markdown(summary, record)
+    recall.write(text, output)
     return DONE
 
 

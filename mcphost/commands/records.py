@@ -12,7 +12,7 @@ from mcphost.commands.answers import write
 from mcphost.commands.complete import file_offers, last_word
 from mcphost.errors import Busy, UsageError
 from mcphost.host import Chat
-from mcphost.journal import Record, Run, chats, export
+from mcphost.journal import Record, Run, chats, export, timeline
 from mcphost.journal.sqlite import SqliteJournal
 from mcphost.messages import AssistantMessage, UserMessage
 from mcphost.plugins import Fill, GoOn, Offer
@@ -56,7 +56,7 @@ async def write_out(chat: Chat, line: str) -> str:
         case "html":
             from mcphost.journal import html
 
-            text = html.render(summary, record)
+            text = html.render(summary, record, await _spans(chat))
         case _:
             text = export.markdown(summary, record)
     return await write(name, text)
@@ -163,6 +163,14 @@ def _record(chat: Chat) -> Record:
     messages = tuple(conversation.messages) if conversation else ()
     system, tools = (conversation.system, conversation.tools) if conversation else (chat.system, ())
     return Record(Run("", chat.id, chat.model.name, system, tools, messages), messages, 0)
+
+
+async def _spans(chat: Chat) -> Sequence[timeline.Span]:
+    """Where the time went, as far as that is recorded."""
+    journal = chat.host.journal
+    if not isinstance(journal, SqliteJournal):
+        return ()
+    return await journal.read(partial(timeline.spans, chat=chat.id))
 
 
 async def _summary(chat: Chat, record: Record) -> chats.Summary:

@@ -57,21 +57,21 @@ def markdown(chat: Summary, record: Record) -> str:
 def plain(record: Record) -> Iterator[str]:
     """Each message as lines for a terminal, numbered as `chats.fork` counts them."""
     for number, message in enumerate(record.messages, 1):
-        yield f"{number:4} {one_line(_speaker(message), 300)}: {safe(_said(message))}"
+        yield f"{number:4} {one_line(speaker(message), 300)}: {safe(said(message))}"
 
 
 def _message(number: int, message: Message) -> list[str]:
-    head = f"## {number}. {_inline(_speaker(message))}"
+    head = f"## {number}. {_inline(speaker(message))}"
     match message:
         case AssistantMessage(content):
             return [head, *map(_part, content)]
         case ToolResult(content=content):
             note = [f"*{_inline(message.note)}*"] if message.note else []
-            return [head, _fenced(_text(content)), *note]
+            return [head, _fenced(text_of(content)), *note]
         case UserMessage(content):
-            return [head, _quoted(_text(content))]
+            return [head, _quoted(text_of(content))]
         case _:
-            return [head, f"*{_inline(_said(message))}*"]
+            return [head, f"*{_inline(said(message))}*"]
 
 
 def _part(part: Text | Reasoning | ToolCall) -> str:
@@ -85,7 +85,8 @@ def _part(part: Text | Reasoning | ToolCall) -> str:
             return f"**Calls** {_code(part.name)}\n\n{_fenced(shown, 'json')}"
 
 
-def _speaker(message: Message) -> str:
+def speaker(message: Message) -> str:
+    """Who says it, for a heading."""
     match message:
         case UserMessage(origin=origin):
             return "Person" if origin == "typed" else f"Person ({origin})"
@@ -98,10 +99,11 @@ def _speaker(message: Message) -> str:
             return "Host"
 
 
-def _said(message: Message) -> str:
+def said(message: Message) -> str:
+    """All of it that is words."""
     match message:
         case UserMessage(content) | ToolResult(content=content):
-            return _text(content)
+            return text_of(content)
         case AssistantMessage():
             calls = (f"[calls {call.name} {json.dumps(call.arguments, ensure_ascii=False)}]" for call in message.calls)
             return "\n".join(filter(None, (message.text, *calls)))
@@ -115,7 +117,8 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _text(content: Iterable[Block]) -> str:
+def text_of(content: Iterable[Block]) -> str:
+    """The words of these blocks; of what is none, a line that tells what it is."""
     return "\n".join(map(_block, content))
 
 

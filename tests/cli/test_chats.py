@@ -62,6 +62,11 @@ async def test_a_chat_is_exported_for_people_and_for_programs(tmp_path: Path, en
         "user_message", "assistant_message", "tool_result", "assistant_message",
     ]  # fmt: skip
     assert [tool["name"] for tool in document["tools"]] == ["fast__echo", "fast__wait"]
+    page = (await mcphost("chats", "export", "latest", "--html", env=env, cwd=tmp_path)).out
+    assert "<title>Say a word</title>" in page
+    assert "a &lt;b&gt;word&lt;/b&gt; ``` in" in page
+    assert 'class="tool"' in page, "the timeline"
+    assert (await mcphost("chats", "export", "latest", "--html", "--json", env=env, cwd=tmp_path)).code == 2
 
 
 async def test_the_audit_says_who_allowed_what(tmp_path: Path, env: dict[str, str]) -> None:
