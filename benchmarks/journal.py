@@ -1,6 +1,6 @@
-"""What the journal costs: a record on its way, a long chat opened, many messages searched.
+"""What the journal costs: a record on its way, a long chat opened, many messages searched, a recorded run replayed.
 
-    python benchmarks/journal.py effect|open|search|all [--check]
+    python benchmarks/journal.py effect|open|search|replay|all [--check]
 
 Milliseconds of this machine. With --check the exit code is 1 if a target is missed.
 """
@@ -20,15 +20,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from mcphost.config.schema import Sync
+from mcphost import testing
+from mcphost.config.schema import Config, Limits, Rule, Sync
+from mcphost.host import Host
 from mcphost.journal import Effect, Run, chats, file, rows
 from mcphost.journal.sqlite import SqliteJournal
 from mcphost.messages import AssistantMessage, Text, ToolCall, ToolDefinition, ToolResult, UserMessage, text_block
+from mcphost.models.scripted import ScriptedModel, call
+from mcphost.recording import Recorder
 
 EFFECTS = 1000
 IDLE = 0.002  # seconds between two effects: the writer thread sleeps, as it does in a run
 LONG_CHAT = 10_000
 MANY = 100_000
+STEPS = 200
 SENTENCE = "the server answers with a list of open issues and the date on which each of them was reported"
 TOOLS = tuple(ToolDefinition(f"demo__tool_{n}", "Does it.", {"type": "object", "properties": {}}) for n in range(20))
 
@@ -58,14 +63,14 @@ async def effect(folder: Path) -> list[Row]:
 async def _effects(path: Path, sync: Sync) -> Row:
     """An effect is an intent and an outcome, each waited for. Beside it, in turns with it, the floor: an idle thread
     asked twice for nothing."""
-    call, result = ToolCall("k", "demo__tool_1", {"n": 1}, '{"n": 1}'), ToolResult("k", (text_block("x" * 2000),))
+    wish, result = ToolCall("k", "demo__tool_1", {"n": 1}, '{"n": 1}'), ToolResult("k", (text_block("x" * 2000),))
     ours, floor = [], []
     with SqliteJournal(path, sync=sync) as journal, ThreadPoolExecutor(1) as idle:
         await journal.begin(run("r", "c", "go"))
         for number in range(EFFECTS):
             await asyncio.sleep(IDLE)
             began = time.perf_counter()
-            await journal.intent(Effect(f"e{number}", "r", "tool", call=call))
+            await journal.intent(Effect(f"e{number}", "r", "tool", call=wish))
             await journal.outcome(f"e{number}", result)
             ours.append((time.perf_counter() - began) * 1000)
             await asyncio.sleep(IDLE)
@@ -121,6 +126,27 @@ async def search(folder: Path) -> list[Row]:
     return found
 
 
+async def replay(folder: Path) -> list[Row]:
+    """Steps of one call each, by the processor's time."""
+    recorder = Recorder(folder / "run.jsonl", redact=str)
+    config = Config(rules=(Rule("local", "*", "allow"),), limits=Limits(max_steps=STEPS + 1))
+    model = ScriptedModel([*(call("local__double", number=number) for number in range(STEPS)), "Done."])
+    async with Host(config, model=model, tools=[double], environ={}, edges=recorder) as host:
+        await host.chat().send("go")
+    recorder.close()
+    async with testing.replay(folder / "run.jsonl", tools=[double]) as host:
+        chat = host.chat()
+        began = time.process_time()
+        await chat.send("go")
+        spent = (time.process_time() - began) * 1000
+    return [Row(f"each of {STEPS} replayed steps", spent / STEPS, 1)]
+
+
+def double(number: int) -> int:
+    """Twice as much."""
+    return number * 2
+
+
 def _turn(db: sqlite3.Connection, turn: int, chat: str, parent: str | None) -> str:
     """A turn of four messages; returns its run."""
     id = f"{chat}-{turn}"
@@ -141,7 +167,12 @@ def _messages(call: ToolCall, text: str) -> Iterator[AssistantMessage | ToolResu
 
 
 _SYNCS: dict[Sync, float] = {"normal": 1.0, "intents": 5.0, "full": 10.0}
-BENCHES: dict[str, Callable[[Path], Awaitable[list[Row]]]] = {"effect": effect, "open": open_, "search": search}
+BENCHES: dict[str, Callable[[Path], Awaitable[list[Row]]]] = {
+    "effect": effect,
+    "open": open_,
+    "search": search,
+    "replay": replay,
+}
 
 
 async def main() -> int:

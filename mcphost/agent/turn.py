@@ -6,7 +6,7 @@ Law 1: however it ends, every tool call in the conversation has its result.
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -36,7 +36,6 @@ from mcphost.messages import (
     ToolsChanged,
     Usage,
     UserMessage,
-    to_json,
 )
 from mcphost.models.base import (
     CallDelta,
@@ -70,7 +69,7 @@ class Turn:
         self.waiting: list[WaitingCall] = []
         self.message: AssistantMessage | None = None
         self.snapshot: Mapping[str, Tool] | None = None
-        self.asked_at = 0  # of `called`, where a person was last asked how to go on
+        self.repeats = _Repeats()
         self.over = False
 
     def reply(self, stop: ReplyStop) -> Reply:
@@ -102,9 +101,8 @@ class Turn:
     async def play(self, inbox: deque[UserMessage]) -> ReplyStop:
         limit = self.agent.limits.max_steps
         while True:
-            repeated = self._repeated()
-            if self.steps >= limit or repeated:
-                further = await self._ask_further(repeated)
+            if self.steps >= limit or self.repeats.call:
+                further = await self._ask_further()
                 if further.action != "go-on":
                     return await self._wrap_up() if further.action == "wrap-up" else "limit"
                 limit = self.steps + (further.steps or self.agent.limits.max_steps)
@@ -124,19 +122,12 @@ class Turn:
             await self._call_all(message, message.calls)
         return message
 
-    def _repeated(self) -> Called | None:
-        """The last call, if one like it, with its arguments and its result, was made `REPEATS` times since a person was
-        asked."""
-        alike = Counter(_signature(called) for called in self.called[self.asked_at :])
-        last = self.called[-1] if self.called[self.asked_at :] else None
-        return last if last and alike[_signature(last)] >= REPEATS else None
-
-    async def _ask_further(self, repeated: Called | None) -> Further:
-        self.asked_at = len(self.called)
-        question = StepLimit(self.steps, repeated.call.name, REPEATS) if repeated else StepLimit(self.steps)
+    async def _ask_further(self) -> Further:
+        repeated, self.repeats = self.repeats.call, _Repeats()
+        question = StepLimit(self.steps, repeated.name, REPEATS) if repeated else StepLimit(self.steps)
         answer = await self.agent.frontend.ask(question)
         if repeated and answer.action == "stop":
-            text = f"stopped, as {one_line(repeated.call.name)} gave the same result {REPEATS} times"
+            text = f"stopped, as {one_line(repeated.name)} gave the same result {REPEATS} times"
             await self.agent.show(Noticed(text=text, level="warning"))
         return answer
 
@@ -231,6 +222,8 @@ class Turn:
                         await (call.wait(call.waiting) if paused else call.give_up())
             settled = [call.called for call in calls if not call.waiting]
             self.called += settled
+            for called in settled:
+                self.repeats.note(called)
             self.conversation.messages += [called.result for called in settled]
             self.waiting += [call.waiting for call in calls if call.waiting]
 
@@ -249,10 +242,22 @@ def _not_run(message: AssistantMessage, *, over: bool) -> str:
     return ""
 
 
-def _signature(called: Called) -> str:
-    """The same for calls with the same tool, arguments and result."""
-    result = to_json([called.result.content, called.result.structured, called.result.is_error])
-    return json.dumps([called.call.name, called.call.arguments, result], sort_keys=True)
+class _Repeats:
+    """Counts how often a call with the same tool, arguments and result was made, one after the other."""
+
+    def __init__(self) -> None:
+        self.call: ToolCall | None = None
+        self._seen: dict[str, tuple[object, int]] = {}
+
+    def note(self, called: Called) -> None:
+        """`call` is set once one was made REPEATS times."""
+        about = f"{called.call.name} {json.dumps(called.call.arguments, sort_keys=True)}"
+        result = (called.result.content, called.result.structured, called.result.is_error)
+        before, times = self._seen.get(about, (None, 0))
+        times = times + 1 if before == result else 1
+        self._seen[about] = result, times
+        if times >= REPEATS:
+            self.call = called.call
 
 
 # How a complete turn ends, by the stop of its last reply; any other stop goes on.
