@@ -498,7 +498,7 @@ async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behav
 
 
 async def test_a_server_that_starts_slowly_is_not_started_twice() -> None:
-    config = python("slow", "import time; time.sleep(0.4); from mcphost.demo.__main__ import main; main()")
+    config = python("slow", "import time; time.sleep(0.4); from mcphost.demo.server import main; main()")
     seen = Seen()
     async with pool({"slow": config}, limits=Limits(probe=0.2), show=seen) as running:
         assert await running.settled(20)
