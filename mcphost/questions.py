@@ -188,8 +188,8 @@ class ElicitationUrl:
     message: str
     url: str
     host: str
-    shown_as: str = ""
     warnings: tuple[str, ...] = ()
+    shown_as: str = ""
     refusal: ElicitationAnswer = field(default=ElicitationAnswer("decline"), init=False)
 
 

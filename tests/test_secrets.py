@@ -13,6 +13,7 @@ from mcphost.questions import (
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
+    SampleResult,
     SamplingDecision,
     SamplingReview,
     ToolApproval,
@@ -42,6 +43,7 @@ async def test_what_a_server_leaks_reaches_neither_model_nor_person_nor_program(
             ToolApproval: Approval(allowed=True),
             ElicitationForm: ElicitationAnswer("accept", {"x": "y"}),
             SamplingReview: SamplingDecision(allowed=True),
+            SampleResult: SamplingDecision(allowed=True),
         }
     )
     environ = {"GIVEN": CANARY}

@@ -125,6 +125,11 @@ def number(node: Node, unit: str) -> float:
     return float(value)
 
 
+def amount(node: Node, unit: str) -> float:
+    """A finite number, zero included."""
+    return 0.0 if node.value == 0 and not isinstance(node.value, bool) else number(node, unit)
+
+
 def whole(node: Node, unit: str, *, most: int = 2**53) -> int:
     value = node.value
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:

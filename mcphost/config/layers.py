@@ -179,7 +179,11 @@ def _servers(entries: Entries, settings: Sequence[Settings]) -> dict[str, Server
             if name in servers:
                 limits = {**servers[name].limits, **server.fields.get("limits", {})}
                 servers[name] = replace(servers[name], **{**server.fields, "limits": limits})
-    return servers
+    prices = {model: price for one in settings for model, price in one.prices.items()}
+    return {
+        name: replace(server, budget=replace(server.budget, prices=prices)) if server.budget.dollars else server
+        for name, server in servers.items()
+    }
 
 
 def _default(layers: Sequence[_Layer]) -> tuple[Decision, list[str]]:

@@ -33,6 +33,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in dollars per million tokens."""
+
+    input: float
+    output: float
+
+    def of(self, input: int, output: int) -> float:
+        """Dollars for so many tokens."""
+        return (input * self.input + output * self.output) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingBudget:
+    """What a server may use up of models in one chat, `tokens` being input and output together; None: no limit of this
+    kind. `prices` are those of `mcphost.prices`, by the name of the model."""
+
+    requests: int | None = None
+    tokens: int = 20_000
+    dollars: float | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """One entry of `mcpServers`, variables expanded, joined with `mcphost.servers.NAME`.
 
@@ -61,6 +84,7 @@ class ServerConfig:
     limits: Mapping[str, Any] = field(default_factory=dict)
     protocol: Literal["auto", "modern", "legacy"] = "auto"
     sampling: Decision = "ask"
+    budget: SamplingBudget = SamplingBudget()
     trust_annotations: bool = False
     read_only: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()

@@ -17,8 +17,10 @@ from mcphost.config.schema import (
     EndpointConfig,
     Glob,
     JournalConfig,
+    Price,
     Regex,
     Rule,
+    SamplingBudget,
     Source,
     Sync,
 )
@@ -30,7 +32,10 @@ T = TypeVar("T")
 Api: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
 Reader: TypeAlias = Callable[[Node], Any]
 
-SECTION = ("model", "models", "approvals", "limits", "roots", "plugins", "include", "editing", "journal", "servers")
+SECTION = (
+    *("model", "models", "prices", "approvals", "limits", "roots", "plugins", "include", "editing", "journal"),
+    "servers",
+)
 DECISIONS = ("allow", "ask", "deny")
 EDITING = ("emacs", "vi")
 SYNCS = ("normal", "intents", "full")
@@ -76,7 +81,7 @@ LIMITS: Mapping[str, tuple[str, Reader]] = {
 # key in the file -> (field of ServerConfig, reader)
 SERVER: Mapping[str, tuple[str, Reader]] = {
     "protocol": ("protocol", lambda node: checks.choice(node, ("auto", "modern", "legacy"))),
-    "sampling": ("sampling", lambda node: checks.choice(node, DECISIONS)),
+    "sampling": ("sampling", lambda node: node),
     "trustAnnotations": ("trust_annotations", checks.flag),
     "readOnly": ("read_only", _names),
     "accepts": ("accepts", _names),
@@ -113,6 +118,7 @@ class Settings:
     editing: Editing | None = None
     journal: JournalConfig | None = None
     servers: Mapping[str, ServerSettings] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     def widening(self) -> Iterator[str]:
         """A line for each thing that lets more happen, or sends more elsewhere, than without this file."""
@@ -172,6 +178,7 @@ def read_settings(node: Node, expander: Expander, *, own: bool) -> Settings:
         editing=cast("Editing | None", checks.optional(section, "editing", lambda at: checks.choice(at, EDITING))),
         journal=checks.optional(section, "journal", lambda node: _journal(node, expander)),
         servers=_each(section, "servers", lambda name, entry: _server(name, entry, expander)),
+        prices=_each(section, "prices", lambda name, entry: _price(entry)),
     )
 
 
@@ -318,6 +325,7 @@ def denying(server: str, node: Node) -> list[Rule]:
 def _server(name: str, node: Node, expander: Expander) -> ServerSettings:
     fields = _fields(node, {**SERVER, **SERVER_LIMITS})
     fields |= _network(fields, expander)
+    fields |= _sampling(fields["sampling"]) if "sampling" in fields else {}
     names = [name for name, _ in SERVER_LIMITS.values() if name in fields]
     if names:
         fields["limits"] = {name: fields.pop(name) for name in names}
@@ -338,6 +346,27 @@ def _network(fields: Mapping[str, Node], expander: Expander) -> dict[str, str | 
     if "ca_file" in fields:
         found["ca_file"] = str(expander.path(fields["ca_file"]))
     return found
+
+
+def _price(node: Node) -> Price:
+    keys = ("inputDollarsPerMillionTokens", "outputDollarsPerMillionTokens")
+    entries = checks.members_of(node, keys)
+    given = [checks.required(node, entries, key, "dollars per million tokens") for key in keys]
+    return Price(*(checks.amount(price, "dollars per million tokens") for price in given))
+
+
+def _sampling(node: Node) -> dict[str, Any]:
+    """Fields of ServerConfig: a decision alone, or an object with the budget too."""
+    if not isinstance(node.value, dict):
+        return {"sampling": _decision(node)}
+    entries = checks.members_of(node, ("decision", "requests", "tokens", "dollars"))
+    fields: dict[str, Any] = {
+        "requests": checks.optional(entries, "requests", lambda at: checks.whole(at, "requests")),
+        "tokens": checks.optional(entries, "tokens", lambda at: checks.whole(at, "tokens")),
+        "dollars": checks.optional(entries, "dollars", lambda at: checks.amount(at, "dollars")),
+    }
+    budget = SamplingBudget(**{key: value for key, value in fields.items() if value is not None})
+    return {"sampling": checks.optional(entries, "decision", _decision) or "ask", "budget": budget}
 
 
 def _glob(server: str, node: Node) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any, Literal, cast
 
-from mcphost.frontends import consent, form
+from mcphost.frontends import consent, form, further, samples
 from mcphost.frontends.paint import Paint
 from mcphost.messages import to_json
 from mcphost.questions import (
@@ -23,9 +23,12 @@ from mcphost.questions import (
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
+    Further,
     Question,
+    SampleResult,
     SamplingDecision,
     SamplingReview,
+    StepLimit,
     ToolApproval,
     Trust,
     TrustDecision,
@@ -62,7 +65,7 @@ class Asker:
                 answer = await self._approve(asked)
             case Trust():
                 answer = await self._trust(asked)
-            case SamplingReview():
+            case SamplingReview() | SampleResult():
                 answer = await self._review(asked)
             case ElicitationForm():
                 answer = await self._fill_in(asked)
@@ -70,6 +73,8 @@ class Asker:
                 answer = await self._visit(asked)
             case UnknownOutcome():
                 answer = await self._repeat(asked)
+            case StepLimit():
+                answer = await self._go_on(asked)
             case _:
                 answer = question.refusal
         return cast("A", answer)
@@ -113,6 +118,16 @@ class Asker:
         key, _ = await self._choose("Run it again? [y] yes  [n] no, the model is told: ", "yn")
         return "retry" if key == "y" else "fail"
 
+    async def _go_on(self, question: StepLimit) -> Further:
+        self._say(self._paint.bold(f"? {further.title(question)}"))
+        self._say("\n".join(f"    [{key}] {label}" for key, label in further.KEYS.items()))
+        while True:
+            key, words = await self._choose("Go on? A key, then Enter; after m how many: ", "".join(further.KEYS))
+            try:
+                return further.further(key, words)
+            except ValueError as error:
+                self._say(f"  expected {error}, as in: m 10")
+
     async def _trust(self, question: Trust) -> TrustDecision:
         self._say(self._paint.bold(f"? {one_line(question.title, 1000)}"))
         for line in question.lines:
@@ -124,7 +139,19 @@ class Asker:
         key, _ = await self._choose("Trust it? [y] yes  [n] no: ", "yn")
         return TrustDecision(trusted=key == "y")
 
-    async def _review(self, question: SamplingReview) -> SamplingDecision:
+    async def _review(self, asked: samples.Asked) -> SamplingDecision:
+        question = asked
+        while True:
+            if isinstance(question, SampleResult):
+                self._show_sample(question)
+            else:
+                self._show_request(question)
+            key, _ = await self._choose("Let it? [y] yes  [n] no  [e] edit it first: ", "yne")
+            if key != "e":
+                return samples.decision(asked, question) if key == "y" else SamplingDecision(allowed=False)
+            question = await self._edit_sample(question)
+
+    def _show_request(self, question: SamplingReview) -> None:
         server, model = one_line(question.server), one_line(question.model)
         self._say(
             self._paint.bold(
@@ -137,13 +164,25 @@ class Asker:
             self._quote(one_line(str(message.get("role"))), wording(message.get("content")))
         if question.tools:
             self._say(f"  with tools that run on the server: {one_line(', '.join(question.tools), 1000)}")
-        key, _ = await self._choose("Let it? [y] yes  [n] no: ", "yn")
-        return SamplingDecision(allowed=key == "y")
+
+    def _show_sample(self, question: SampleResult) -> None:
+        self._say(self._paint.bold(f"? Server {one_line(question.server)} would get this answer:"))
+        self._quote(one_line(question.model), wording(samples.blocks(question)))
+
+    async def _edit_sample(self, question: samples.Asked) -> samples.Asked:
+        """The question with what was typed; as it was where the person thought better of it."""
+        self._say(f"  {samples.editable(question)}")
+        while line := await self._line("All of it as JSON, or an answer's text (Enter alone: as it was): "):
+            try:
+                return samples.edit(question, line)
+            except ValueError as error:
+                self._say(f"  {error}")
+        return question
 
     async def _visit(self, question: ElicitationUrl) -> ElicitationAnswer:
         self._banner(question.server, "asks you to visit an address", question.message, question.warnings)
         self._say(f"  {safe(question.url)}")
-        self._say(f"  It leads to: {self._paint.bold(one_line(question.host))}")
+        self._say(f"  It leads to: {self._paint.bold(one_line(question.host))}{consent.spelled(question)}")
         key, _ = await self._choose("Nothing was opened yet. [y] yes, I open it  [n] no, decline  [c] cancel: ", "ync")
         return ElicitationAnswer("accept") if key == "y" else _NO if key == "n" else _CANCEL
 
@@ -261,7 +300,7 @@ def _default(field: form.Field) -> str:
 
 def wording(content: Any) -> str:
     """The content of a sampling message as text: media as what they are, anything unknown exactly."""
-    blocks = content if isinstance(content, list) else [content]
+    blocks = content if isinstance(content, (list, tuple)) else [content]
     return "\n".join(_block(block) for block in blocks)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mcphost.questions import Approval, Lasting, ToolApproval
+from mcphost.questions import Approval, ElicitationUrl, Lasting, ToolApproval
 from mcphost.text import one_line
 
 GRACE = 0.35  # seconds in which a key cannot be meant for a question that has just appeared
@@ -70,6 +70,11 @@ def edit(question: ToolApproval, text: str) -> ToolApproval:
 def editable(question: ToolApproval) -> str:
     """The arguments on one line, to be edited there; nothing in it acts on a terminal."""
     return json.dumps(question.arguments)
+
+
+def spelled(question: ElicitationUrl) -> str:
+    """What the host of an address may look like in a browser, where that is not how it is written."""
+    return f" (which a browser may show as {one_line(question.shown_as)})" if question.shown_as else ""
 
 
 def _parse(text: str, *, plain: bool = False) -> Any:

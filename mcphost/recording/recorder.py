@@ -229,6 +229,7 @@ def described(server: Server) -> dict[str, Any]:
         "read_only": config.read_only,
         "instructions": config.instructions,
         "sampling": config.sampling,
+        "budget": dataclasses.asdict(config.budget),
         "local": config.url is None or is_loopback(config.url),
     }
     return {

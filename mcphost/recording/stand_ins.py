@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import anyio
 
-from mcphost.config.schema import Limits, ServerConfig
+from mcphost.config.schema import Limits, Price, SamplingBudget, ServerConfig
 from mcphost.errors import Divergence, ServerUnavailable
 from mcphost.events import Event, Show
 from mcphost.journal import Effect, Journal, Record, Run
@@ -319,10 +319,16 @@ def configured(described: Mapping[str, Any]) -> ServerConfig | None:
         url=("http://localhost/" if known["local"] else "https://server.invalid/") if remote else None,
         transport=described["transport"],
         sampling=known["sampling"],
+        budget=_budget(known["budget"]) if "budget" in known else SamplingBudget(),
         trust_annotations=known["trust_annotations"],
         read_only=tuple(known["read_only"]),
         instructions=known["instructions"],
     )
+
+
+def _budget(told: Mapping[str, Any]) -> SamplingBudget:
+    prices = {model: Price(**price) for model, price in told["prices"].items()}
+    return SamplingBudget(**{**told, "prices": prices})
 
 
 def _no_link(dial: Dial) -> Any:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mcphost.config.network import is_loopback
-from mcphost.config.schema import Decision, ServerConfig
+from mcphost.config.schema import Decision, SamplingBudget, ServerConfig
 from mcphost.events import Show
 from mcphost.models.base import Model
 from mcphost.questions import Frontend
@@ -40,7 +40,9 @@ class Requests:
         self._sampling = sampling
         self._model = model
         self._models = models
-        self._sampler = Sampler(frontend, show, choose=self._choose, decision=self._decision, clock=clock)
+        self._sampler = Sampler(
+            frontend, show, choose=self._choose, decision=self._decision, budget=self._budget, clock=clock
+        )
         self._elicitor = Elicitor(frontend, show, is_local=self._is_local, clock=clock)
 
     async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +70,10 @@ class Requests:
     def _decision(self, server: str) -> Decision:
         config = self._servers.get(server)
         return self._sampling(server, config.sampling if config else "ask")
+
+    def _budget(self, server: str) -> SamplingBudget:
+        config = self._servers.get(server)
+        return config.budget if config else SamplingBudget()
 
     def _is_local(self, server: str) -> bool:
         config = self._servers.get(server)

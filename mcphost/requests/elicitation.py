@@ -66,7 +66,7 @@ class Elicitor:
         try:
             if params.get("mode") == "url":
                 link = links.check(str(params.get("url", "")), local=self._is_local(server))
-                return ElicitationUrl(server, message, link.url, link.host, link.warnings)
+                return ElicitationUrl(server, message, link.url, link.host, link.warnings, link.shown_as)
             schema = params.get("requestedSchema")
             if not isinstance(schema, Mapping):
                 raise ValueError("requestedSchema is no object")

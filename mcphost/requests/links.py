@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unicodedata import name
 from urllib.parse import SplitResult, quote, urlsplit
 
 from mcphost.config.network import is_loopback
@@ -13,11 +14,13 @@ MAX_LENGTH = 4096
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address in ASCII, as a browser would ask for it; `host` is the part that tells a person where it leads."""
+    """An address in ASCII, as a browser would ask for it; `host` is the part that tells a person where it leads,
+    `shown_as` what a browser may show for it where that is something else."""
 
     url: str
     host: str
     warnings: tuple[str, ...] = ()
+    shown_as: str = ""
 
 
 def check(url: str, *, local: bool) -> Link:
@@ -37,7 +40,8 @@ def check(url: str, *, local: bool) -> Link:
         raise ValueError("the address names no host")
     _check_scheme(parts, local=local)
     host = _ascii_host(parts.hostname)
-    return Link(_ascii_url(parts, host), host, _warnings(host))
+    shown_as = _decoded(host)
+    return Link(_ascii_url(parts, host), host, _warnings(host, shown_as), shown_as)
 
 
 def _check_scheme(parts: SplitResult, *, local: bool) -> None:
@@ -62,7 +66,24 @@ def _ascii_url(parts: SplitResult, host: str) -> str:
     return "".join(char if char.isascii() else quote(char) for char in rest)
 
 
-def _warnings(host: str) -> tuple[str, ...]:
-    if any(label.startswith("xn--") for label in host.split(".")):
-        return ("The host name has letters beyond a to z, which can imitate another name.",)
-    return ()
+def _decoded(host: str) -> str:
+    """`host` in its own letters; empty where that is no other text, or one that would be encoded otherwise."""
+    try:
+        letters = ".".join(
+            label[4:].encode().decode("punycode") if label.lower().startswith("xn--") else label
+            for label in host.split(".")
+        )
+        return safe(letters) if letters != host and _ascii_host(letters) == host.lower() else ""
+    except ValueError:
+        return ""
+
+
+def _warnings(host: str, letters: str) -> tuple[str, ...]:
+    if not any(label.lower().startswith("xn--") for label in host.split(".")):
+        return ()
+    warnings = ["The host name has letters beyond a to z, which can imitate another name."]
+    for label in letters.split("."):
+        scripts = sorted({name(char, "UNKNOWN").split()[0] for char in label if char.isalpha()})
+        if len(scripts) > 1:
+            warnings.append(f"{label} mixes letters of several scripts: {', '.join(scripts).lower()}.")
+    return tuple(warnings)

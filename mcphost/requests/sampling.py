@@ -1,13 +1,12 @@
 """Sampling: a server has the chat's model answer something.
 
-Law 2: nothing reaches the model that was not allowed, by the configuration or by a person who saw all of it. What a
-server can spend is bounded: one request at a time, so many a minute, so many tokens a chat. Nothing of the chat is
-added to the request, and nothing of it is kept.
+Law 2: nothing reaches the model, and no answer the server, that was not allowed, by the configuration or by a person
+who saw all of it. What a server can spend is bounded: one request at a time, so many a minute, and a budget for the
+chat. Nothing of the chat is added to the request, and nothing of it is kept.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,24 +14,25 @@ from typing import Any, TypeAlias
 
 import anyio
 
-from mcphost.config.schema import Decision
+from mcphost.config.schema import Decision, SamplingBudget
 from mcphost.errors import McpHostError, ModelCut
 from mcphost.events import RequestAnswered, Show
 from mcphost.messages import AssistantMessage, Usage
 from mcphost.models.base import Model, ModelOptions, ModelRequest
-from mcphost.questions import Frontend, SamplingReview
+from mcphost.questions import Frontend, SampleResult, SamplingDecision, SamplingReview
 from mcphost.requests import wire
+from mcphost.requests.budget import Budgets, OverBudget
 from mcphost.requests.rate import Rate
 from mcphost.servers.wire import RequestRefused
 from mcphost.text import safe
 
 PER_MINUTE = 10
-TOKENS = 20_000  # input and output together, for each server in one chat
 REJECTED, MODEL_FAILED, INVALID = -1, -2, -32602
 
 # The model that shall answer, given the names a server hinted at, most wanted first.
 Choose: TypeAlias = Callable[[Sequence[str]], Model]
 _NO_USAGE = Usage()
+_EDITABLE = {SamplingReview: ("messages", "systemPrompt", "maxTokens"), SampleResult: ("content",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Prepared:
 
 
 class Sampler:
-    """`decision` is the configuration's word on a server: allow, ask or deny."""
+    """`decision` is the configuration's word on a server: allow, ask or deny; `budget` what it may use up."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Sampler:
         *,
         choose: Choose,
         decision: Callable[[str], Decision],
+        budget: Callable[[str], SamplingBudget],
         clock: Callable[[], float],
     ) -> None:
         self._frontend = frontend
@@ -60,7 +61,7 @@ class Sampler:
         self._choose = choose
         self._decision = decision
         self._rate = Rate(PER_MINUTE, 60, clock)
-        self._spent: Counter[str] = Counter()
+        self._budgets = Budgets(budget)
         self._lock = anyio.Lock()
 
     async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,13 +89,22 @@ class Sampler:
             raise _Unanswered(f"more than {PER_MINUTE} sampling requests in a minute")
 
     async def _answer(self, server: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], Usage]:
+        prepared = self._prepared(server, params)
+        if self._decision(server) == "allow":
+            return await self._run(server, prepared)
+        edited = await self._ask(prepared.review)
+        if edited:
+            prepared = self._prepared(server, {**params, **edited})
+        result, usage = await self._run(server, prepared)
+        return {**result, **await self._ask(_outgoing(server, result), usage)}, usage
+
+    def _prepared(self, server: str, params: Mapping[str, Any]) -> _Prepared:
         try:
-            prepared = self._prepare(server, params)
+            return self._prepare(server, params)
         except ValueError as error:
             raise _Unanswered(str(error), code=INVALID) from error
-        if self._decision(server) == "ask":
-            await self._ask(prepared.review)
-        return await self._run(server, prepared)
+        except OverBudget as error:
+            raise _Unanswered(str(error)) from error
 
     def _prepare(self, server: str, params: Mapping[str, Any]) -> _Prepared:
         messages = params.get("messages")
@@ -102,14 +112,15 @@ class Sampler:
         if not isinstance(messages, list) or not isinstance(wanted, int) or wanted < 1:
             raise ValueError("messages and maxTokens are needed")
         tools = wire.tools(params.get("tools") or ())
+        model = self._choose(_hints(params))
+        asked = wire.estimate([params.get(key) for key in ("messages", "systemPrompt", "tools")])
         request = ModelRequest(
             wire.conversation(messages, tools),
             tools.definitions,
             safe(params.get("systemPrompt") or ""),
-            max_tokens=min(wanted, self._left(server, params)),
+            max_tokens=self._budgets.allowance(server, model.name, input=asked, output=wanted),
             options=_options(params),
         )
-        model = self._choose(_hints(params))
         review = SamplingReview(
             server,
             model.name,
@@ -120,24 +131,20 @@ class Sampler:
         )
         return _Prepared(model, request, review, tools)
 
-    def _left(self, server: str, params: Mapping[str, Any]) -> int:
-        """How many tokens the answer may have, once those of the request are counted."""
-        asked = wire.estimate([params.get(key) for key in ("messages", "systemPrompt", "tools")])
-        left = TOKENS - self._spent[server] - asked
-        if left < 1:
-            raise _Unanswered(f"this would pass the {TOKENS:,} tokens that a server may use in one chat")
-        return left
-
-    async def _ask(self, review: SamplingReview) -> None:
-        answer = await self._frontend.ask(review)
+    async def _ask(self, review: SamplingReview | SampleResult, usage: Usage = _NO_USAGE) -> Mapping[str, Any]:
+        """What the person changed, once they agreed. `usage`: what was used up already."""
+        answer: SamplingDecision = await self._frontend.ask(review)
         if not answer.asked:
-            raise _Unanswered(f"nobody could be asked (mcphost.servers.{review.server}.sampling: allow would let it)")
+            why = f"nobody could be asked (mcphost.servers.{review.server}.sampling: allow would let it)"
+            raise _Unanswered(why, usage=usage)
         if not answer.allowed:
-            raise _Unanswered("User rejected sampling request", outcome="declined")
+            raise _Unanswered("User rejected sampling request", outcome="declined", usage=usage)
+        return {key: value for key, value in answer.edited.items() if key in _EDITABLE[type(review)]}
 
     async def _run(self, server: str, prepared: _Prepared) -> tuple[dict[str, Any], Usage]:
+        self._budgets.begin(server)
         reply = await _reply(prepared.model, prepared.request)
-        self._spent[server] += reply.usage.input + reply.usage.output
+        self._budgets.spend(server, prepared.model.name, reply.usage)
         name = reply.native.model if reply.native else prepared.model.name
         try:
             result = wire.result(reply, name, prepared.tools, prepared.request.options.stop)
@@ -153,6 +160,11 @@ class _Unanswered(RequestRefused):
         super().__init__(code, why)
         self.outcome = outcome
         self.usage = usage
+
+
+def _outgoing(server: str, result: Mapping[str, Any]) -> SampleResult:
+    content = result["content"]
+    return SampleResult(server, result["model"], tuple(content) if isinstance(content, list) else content)
 
 
 def _hints(params: Mapping[str, Any]) -> tuple[str, ...]:

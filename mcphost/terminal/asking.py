@@ -7,11 +7,11 @@ own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
-from mcphost.frontends import consent, form
+from mcphost.frontends import consent, form, further, samples
 from mcphost.frontends.asking import UNKNOWN, exact, wording
 from mcphost.questions import (
     A,
@@ -19,9 +19,12 @@ from mcphost.questions import (
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
+    Further,
     Question,
+    SampleResult,
     SamplingDecision,
     SamplingReview,
+    StepLimit,
     ToolApproval,
     UnknownOutcome,
 )
@@ -29,6 +32,8 @@ from mcphost.terminal.panel import SAID, Card, Panel
 from mcphost.text import one_line, safe, visible
 
 WARNING = "class:panel.warning"
+
+Edited = TypeVar("Edited", bound=ToolApproval | SamplingReview | SampleResult)
 
 _DECLINED = ElicitationAnswer("decline")
 _FIELD_KEYS = "[Enter] next field  [Esc] back, to send, decline or cancel"
@@ -56,7 +61,7 @@ class PanelAsker:
         match question:
             case ToolApproval():
                 return await self._approve(question)
-            case SamplingReview():
+            case SamplingReview() | SampleResult():
                 return await self._review(question)
             case ElicitationForm():
                 return await self._fill_in(question)
@@ -64,6 +69,8 @@ class PanelAsker:
                 return await self._visit(question)
             case UnknownOutcome():
                 return await self._repeat(question)
+            case StepLimit():
+                return await self._go_on(question)
             case _:
                 return question.refusal
 
@@ -73,7 +80,8 @@ class PanelAsker:
             card, edited = _approval(question), question is not asked
             key = await self._panel.choose(card, consent.choices(question, edited=edited))
             if key == "e":
-                question = await self._edit(card, question)
+                label = "Arguments (JSON, or NAME=VALUE)"
+                question = await self._edited(card, question, label, consent.editable(question), consent.edit)
                 continue
             reason: str | None = ""
             if key in ("n", "d"):
@@ -81,17 +89,16 @@ class PanelAsker:
             if reason is not None:
                 return consent.approval(key, reason=reason.strip(), arguments=question.arguments if edited else None)
 
-    async def _edit(self, card: Card, question: ToolApproval) -> ToolApproval:
-        """The question with other arguments; as it was where the person thought better of it."""
-        typed = consent.editable(question)
+    async def _edited(
+        self, card: Card, question: Edited, label: str, typed: str, edit: Callable[[Edited, str], Edited]
+    ) -> Edited:
+        """The question with what was typed; as it was where the person thought better of it."""
         while True:
-            line = await self._panel.read(
-                card, "Arguments (JSON, or NAME=VALUE)", typed, keys="[Enter] take  [Esc] back"
-            )
+            line = await self._panel.read(card, label, typed, keys="[Enter] take  [Esc] back")
             if line is None or line == typed:
                 return question
             try:
-                return consent.edit(question, line)
+                return edit(question, line)
             except ValueError as error:
                 typed = line
                 card = replace(card, lines=(*card.lines, (WARNING, str(error))))
@@ -101,12 +108,36 @@ class PanelAsker:
         keys = {"y": "run it again", "n": "do not, and tell the model"}
         return "retry" if await self._panel.choose(card, keys) == "y" else "fail"
 
-    async def _review(self, question: SamplingReview) -> SamplingDecision:
-        return SamplingDecision(allowed=await self._panel.choose(_sampling(question), {"y": "yes", "n": "no"}) == "y")
+    async def _go_on(self, question: StepLimit) -> Further:
+        problem = ""
+        while True:
+            card = Card(further.title(question), ((WARNING, problem),) if problem else ())
+            key = await self._panel.choose(card, further.KEYS)
+            typed: str | None = ""
+            if key == "m":
+                typed = await self._panel.read(card, further.HOW_MANY, keys="[Enter] go on  [Esc] back")
+            if typed is None:
+                continue
+            try:
+                return further.further(key, typed)
+            except ValueError as error:
+                problem = f"expected {error}"
+
+    async def _review(self, asked: samples.Asked) -> SamplingDecision:
+        question = asked
+        while True:
+            card = _sampled(question) if isinstance(question, SampleResult) else _sampling(question)
+            key = await self._panel.choose(card, {"y": "yes", "n": "no", "e": "edit it first"})
+            if key != "e":
+                return samples.decision(asked, question) if key == "y" else SamplingDecision(allowed=False)
+            question = await self._edited(card, question, "All of it (JSON)", samples.editable(question), samples.edit)
 
     async def _visit(self, question: ElicitationUrl) -> ElicitationAnswer:
         lines = [*_said(question.server, question.message), *_warnings(question.warnings)]
-        lines += [("", safe(question.url)), ("bold", f"It leads to: {one_line(question.host)}")]
+        lines += [
+            ("", safe(question.url)),
+            ("bold", f"It leads to: {one_line(question.host)}{consent.spelled(question)}"),
+        ]
         lines.append(("", "Nothing was opened. With yes you open it yourself, by its address above."))
         card = Card(f"Server {one_line(question.server)} asks you to visit an address", tuple(lines))
         key = await self._panel.choose(card, {"y": "yes, I open it", "n": "no, decline", "c": "cancel"})
@@ -175,6 +206,11 @@ def _sampling(question: SamplingReview) -> Card:
         lines.append(("", f"with tools that run on the server: {one_line(', '.join(question.tools), 1000)}"))
     server, model = one_line(question.server), one_line(question.model)
     return Card(f"Server {server} wants {model} to answer this, in at most {question.max_tokens} tokens", tuple(lines))
+
+
+def _sampled(question: SampleResult) -> Card:
+    lines = _said(question.model, wording(samples.blocks(question)))
+    return Card(f"Server {one_line(question.server)} would get this answer", tuple(lines))
 
 
 def _form(

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 
 from mcphost.config import from_mapping, load
-from mcphost.config.schema import Config, EndpointConfig, JournalConfig, Limits, Rule, ServerConfig, Source
+from mcphost.config.schema import (
+    Config,
+    EndpointConfig,
+    JournalConfig,
+    Limits,
+    Price,
+    Rule,
+    SamplingBudget,
+    ServerConfig,
+    Source,
+)
 from mcphost.config.servers import ALIASES
 from mcphost.config.settings import LIMITS, SERVER
 from mcphost.errors import ConfigError
@@ -109,8 +119,18 @@ def test_the_whole_section_is_read() -> None:
     )
 
 
+def test_a_sampling_budget_has_the_prices_that_it_is_counted_by() -> None:
+    price = {"inputDollarsPerMillionTokens": 3, "outputDollarsPerMillionTokens": 0}
+    budget = {"decision": "allow", "requests": 5, "dollars": 0.5}
+    found = ours({"prices": {"a/b": price}, "servers": {"git": {"sampling": budget}}}).servers["git"]
+    assert found.sampling == "allow"
+    assert found.budget == SamplingBudget(requests=5, tokens=20_000, dollars=0.5, prices={"a/b": Price(3.0, 0.0)})
+    with pytest.raises(ConfigError, match=r"sampling.dollars: found -1; expected a number of dollars"):
+        ours({"servers": {"git": {"sampling": {"dollars": -1}}}})
+
+
 APIS = "anthropic, openai-responses, openai-chat"
-SECTION = "model, models, approvals, limits, roots, plugins, include, editing, journal, servers"
+SECTION = "model, models, prices, approvals, limits, roots, plugins, include, editing, journal, servers"
 ERRORS = [
     (1, "mcphost: found 1; expected an object"),
     ({"modle": "x"}, f'mcphost.modle: unknown key; expected one of {SECTION} (did you mean "model"?)'),

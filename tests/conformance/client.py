@@ -19,7 +19,7 @@ from mcphost.config.schema import Config, Rule, ServerConfig
 from mcphost.host import Host
 from mcphost.messages import ToolCall
 from mcphost.models.scripted import ScriptedModel
-from mcphost.questions import ElicitationAnswer, ElicitationForm, SamplingDecision, SamplingReview
+from mcphost.questions import ElicitationAnswer, ElicitationForm, SampleResult, SamplingDecision, SamplingReview
 from mcphost.servers import Server
 from mcphost.testing import ScriptedFrontend
 
@@ -81,7 +81,8 @@ async def main(url: str, environ: Mapping[str, str]) -> None:
     modern = environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION") == MODERN and scenario != "json-schema-ref-no-deref"
     entry = ServerConfig("suite", url=url, transport="http", protocol="auto" if modern else "legacy", required=True)
     config = Config({"suite": entry}, rules=(Rule("suite", "*", "allow"),), roots=(Path("/"),))
-    frontend = ScriptedFrontend({ElicitationForm: accept, SamplingReview: SamplingDecision(allowed=True)})
+    yes = SamplingDecision(allowed=True)
+    frontend = ScriptedFrontend({ElicitationForm: accept, SamplingReview: yes, SampleResult: yes})
     replies: list[ToolCall | str] = []
     async with Host(config, model=ScriptedModel(replies), frontend=frontend, environ={}) as host:
         await host.settled(30)

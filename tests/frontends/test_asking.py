@@ -24,8 +24,10 @@ from mcphost.questions import (
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
+    Further,
     SamplingDecision,
     SamplingReview,
+    StepLimit,
     ToolApproval,
     UnknownOutcome,
 )
@@ -169,6 +171,16 @@ async def test_a_call_of_unknown_outcome_runs_again_only_after_a_typed_yes(
     assert '"amount": 7' in typist.shown
 
 
+async def test_how_a_turn_goes_on_is_a_choice_and_the_end_of_input_stops_it(typist: Typist) -> None:
+    question = StepLimit(25, "demo__poll", 3)
+    assert await typist.answer(question, "m", "m many", "m 10") == Further("go-on", 10)
+    assert "demo__poll gave the same result 3 times" in typist.shown
+    assert await typist.answer(StepLimit(25), "w") == Further("wrap-up")
+    assert "This turn took all of its 25 steps" in typist.shown
+    assert await typist.answer(StepLimit(25), "y") == Further("go-on")
+    assert await typist.answer(StepLimit(25), CONTROL_D) == Further("stop")
+
+
 async def test_a_question_that_is_cancelled_leaves_the_terminal_to_the_next_one(typist: Typist) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -181,6 +193,14 @@ async def test_a_terminal_that_hung_up_refuses() -> None:
     os.close(hand)
     assert await Asker(terminal, void, Paint(False)).ask(APPROVAL) == Approval(allowed=False)
     os.close(terminal)
+
+
+async def test_a_sampling_request_is_edited_and_shown_again(typist: Typist) -> None:
+    question = SamplingReview("demo", "test/model", ({"role": "user", "content": {"type": "text", "text": "A"}},), 100)
+    decision = await typist.answer(question, "e", '{"maxTokens": "9"}', '{"maxTokens": 9}', "y")
+    assert decision.edited == {"systemPrompt": "", "messages": list(question.messages), "maxTokens": 9}
+    assert "in at most 9 tokens" in typist.shown
+    assert "expected a JSON object of messages" in typist.shown
 
 
 async def test_sampling_shows_all_that_would_be_sent(typist: Typist) -> None:

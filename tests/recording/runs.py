@@ -23,6 +23,7 @@ from mcphost.questions import (
     ElicitationForm,
     Frontend,
     Question,
+    SampleResult,
     SamplingDecision,
     SamplingReview,
     ToolApproval,
@@ -47,6 +48,7 @@ def person(**answers: Any) -> ScriptedFrontend:
         {
             ToolApproval: answers.get("approve", Approval(True)),
             SamplingReview: SamplingDecision(True),
+            SampleResult: SamplingDecision(True, edited={"content": {"type": "text", "text": "as edited"}}),
             ElicitationForm: ElicitationAnswer("accept", MEETING),
         }
     )

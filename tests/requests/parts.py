@@ -10,7 +10,7 @@ from mcphost.config.schema import Decision, ServerConfig
 from mcphost.events import RequestAnswered
 from mcphost.messages import AssistantMessage, Text, Usage
 from mcphost.models.base import Model
-from mcphost.questions import ElicitationForm, ElicitationUrl, SamplingReview
+from mcphost.questions import ElicitationForm, ElicitationUrl, SampleResult, SamplingReview
 from mcphost.requests import Requests
 from mcphost.testing import ScriptedFrontend, ScriptedModel
 
@@ -28,7 +28,7 @@ class Person(ScriptedFrontend):
     questions: list[Any]
 
     def __init__(self, answer: Callable[[Any], Any] | None = None) -> None:
-        kinds = (SamplingReview, ElicitationForm, ElicitationUrl)
+        kinds = (SamplingReview, SampleResult, ElicitationForm, ElicitationUrl)
         super().__init__(dict.fromkeys(kinds, answer) if answer else None)
 
     @property

@@ -105,7 +105,23 @@ async def test_a_host_name_beyond_ascii_is_shown_as_it_is_looked_up_with_a_warni
     await requests(person).elicit("demo", {"mode": "url", "message": "", "url": "https://exämple.org/ü?q=ü"})
     (question,) = person.questions
     assert (question.url, question.host) == ("https://xn--exmple-cua.org/%C3%BC?q=%C3%BC", "xn--exmple-cua.org")
-    assert question.warnings
+    assert question.shown_as == "exämple.org"
+    assert len(question.warnings) == 1
+
+
+@pytest.mark.parametrize("host", ["xn--pple-43d.com", "аpple.com"])
+async def test_a_host_name_of_two_scripts_is_flagged_however_it_was_written(host: str) -> None:
+    person = accepting({})
+    await requests(person).elicit("demo", {"mode": "url", "message": "", "url": f"https://{host}/"})
+    (question,) = person.questions
+    assert (question.host, question.shown_as) == ("xn--pple-43d.com", "аpple.com")
+    assert "mixes letters of several scripts: cyrillic, latin" in question.warnings[1]
+
+
+async def test_punycode_that_stands_for_no_name_is_not_decoded() -> None:
+    person = accepting({})
+    await requests(person).elicit("demo", {"mode": "url", "message": "", "url": "https://xn--99999999999.com/"})
+    assert person.questions[0].shown_as == ""
 
 
 @pytest.mark.parametrize(

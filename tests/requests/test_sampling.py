@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mcphost.config.schema import Price, SamplingBudget, ServerConfig
 from mcphost.errors import ModelBusy
 from mcphost.messages import (
     AssistantMessage,
@@ -17,7 +18,7 @@ from mcphost.messages import (
     Usage,
     UserMessage,
 )
-from mcphost.questions import SamplingDecision, SamplingReview
+from mcphost.questions import SampleResult, SamplingDecision, SamplingReview
 from mcphost.servers.wire import RequestRefused
 from tests.requests.parts import HELLO, Clock, Person, model_of, requests
 
@@ -45,7 +46,10 @@ async def test_a_person_who_agrees_lets_the_chats_model_answer() -> None:
         "model": "test/model",
         "stopReason": "endTurn",
     }
-    assert person.questions == [SamplingReview("demo", "test/model", tuple(PARAMS["messages"]), 100)]
+    assert person.questions == [
+        SamplingReview("demo", "test/model", tuple(PARAMS["messages"]), 100),
+        SampleResult("demo", "test/model", {"type": "text", "text": "hello"}),
+    ]
     assert [(event.outcome, event.usage) for event in person.answered] == [("accepted", HELLO.usage)]
 
 
@@ -95,7 +99,7 @@ async def test_a_configuration_that_allows_asks_nobody_and_one_that_denies_asks_
 async def test_a_server_without_a_configuration_is_asked_about() -> None:
     person = Person(yes)
     await requests(person).sample("in-process", PARAMS)
-    assert len(person.questions) == 1
+    assert isinstance(person.questions[0], SamplingReview)
 
 
 async def test_the_first_hint_that_fits_a_name_chooses_the_model() -> None:
@@ -319,3 +323,59 @@ async def test_requests_that_come_together_are_asked_one_after_the_other() -> No
         assert len(person.questions) == 1
         release.set()
     assert [task.result()["stopReason"] for task in tasks] == ["endTurn"] * 3
+
+
+async def test_what_the_person_edits_is_what_the_model_and_the_server_get() -> None:
+    edits: dict[type, dict[str, Any]] = {
+        SamplingReview: {"messages": [user(text("Say bye"))], "maxTokens": 7, "tools": [TOOL], "systemPrompt": ""},
+        SampleResult: {"content": text("bye"), "model": "another"},
+    }
+    person, model = Person(lambda question: SamplingDecision(allowed=True, edited=edits[type(question)])), model_of()
+    result = await requests(person, model).sample("demo", PARAMS | {"systemPrompt": "Be brief"})
+    sent = model.requests[0]
+    bye: Any = text("Say bye")
+    assert sent.messages == (UserMessage((bye,)),)
+    assert (sent.max_tokens, sent.system, sent.tools) == (7, "", ())
+    assert (result["content"], result["model"]) == (text("bye"), "test/model")
+
+
+async def test_an_answer_that_the_person_keeps_back_does_not_leave_and_its_tokens_are_told() -> None:
+    person = Person(lambda question: SamplingDecision(allowed=isinstance(question, SamplingReview)))
+    with pytest.raises(RequestRefused, match="User rejected"):
+        await requests(person).sample("demo", PARAMS)
+    assert [(event.outcome, event.usage) for event in person.answered] == [("declined", HELLO.usage)]
+
+
+PRICES = {"test/model": Price(input=1_000.0, output=10_000.0)}
+
+
+@pytest.mark.parametrize(
+    ("budget", "answered", "words"),
+    [
+        (SamplingBudget(requests=2), 2, "the 2 requests"),
+        (SamplingBudget(tokens=50), 3, "the 50 tokens"),
+        (SamplingBudget(dollars=0.07, prices=PRICES), 1, r"the \$0.07 that"),
+        (SamplingBudget(dollars=0.10), 0, "mcphost.prices does not say what test/model costs"),
+    ],
+)
+async def test_a_server_that_may_sample_unasked_does_so_within_its_budget(
+    budget: SamplingBudget, answered: int, words: str
+) -> None:
+    person, model = Person(), model_of()
+    servers = [ServerConfig(name, command="demo", sampling="allow", budget=budget) for name in ("demo", "other")]
+    asked = requests(person, model, servers=servers)
+    for _ in range(answered):
+        await asked.sample("demo", PARAMS)
+    with pytest.raises(RequestRefused, match=words):
+        await asked.sample("demo", PARAMS)
+    assert len(model.requests) == answered
+    if answered:
+        await asked.sample("other", PARAMS)
+    assert person.questions == []
+
+
+async def test_an_answer_has_no_more_tokens_than_the_dollars_pay_for() -> None:
+    model = model_of()
+    server = ServerConfig("demo", command="demo", sampling="allow", budget=SamplingBudget(dollars=0.5, prices=PRICES))
+    await requests(Person(), model, servers=[server]).sample("demo", PARAMS)
+    assert 40 < (model.requests[0].max_tokens or 0) < 50

@@ -12,9 +12,12 @@ from mcphost.questions import (
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
+    Further,
     Question,
+    SampleResult,
     SamplingDecision,
     SamplingReview,
+    StepLimit,
 )
 from tests.terminal.tty import CTRL_C, ENTER, ESC, Tty, chatting
 
@@ -60,6 +63,19 @@ async def test_a_form_is_filled_in_field_by_field_and_sent_when_it_was_seen_whol
         await tty.see('name: "Ada"', 'color: "green"', "news: false")
         await tty.choose("[y] send", "y")
         assert await answer == ElicitationAnswer("accept", {"name": "Ada", "age": 30, "color": "green", "news": False})
+
+
+async def test_a_turn_at_its_limit_gets_as_many_more_steps_as_are_typed() -> None:
+    async with asking(StepLimit(25)) as (tty, answer):
+        await tty.see("This turn took all of its 25 steps", "[w] answer with what there is")
+        await tty.choose("[y] go on", "m")
+        await tty.see("How many more steps")
+        await tty.press("many", ENTER)
+        await tty.see("expected a whole number from 1 to 1000")
+        await tty.choose("[y] go on", "m")
+        await tty.see("How many more steps")
+        await tty.press("10", ENTER)
+        assert await answer == Further("go-on", 10)
 
 
 async def test_esc_in_a_field_goes_back_to_where_decline_and_cancel_are() -> None:
@@ -112,6 +128,18 @@ async def test_a_sampling_review_shows_everything_that_would_be_sent() -> None:
         await tty.see("system says:", "│ Be brief.", "│ Say \ufffd]52;c;x\ufffd hi", "│ in two lines", "look")
         await tty.choose("[y] yes", "n")
         assert await answer == SamplingDecision(allowed=False)
+
+
+async def test_the_answer_that_would_leave_is_edited_and_shown_again() -> None:
+    asked = SampleResult("shop", "test/model", {"type": "text", "text": "the key is 7"})
+    async with asking(asked) as (tty, answer):
+        await tty.see("Server shop would get this answer", "│ the key is 7")
+        await tty.choose("[e] edit it first", "e")
+        await tty.see("All of it (JSON)")
+        await tty.press("\x15", "no key", ENTER)
+        await tty.see("│ no key")
+        await tty.choose("[y] yes", "y")
+        assert await answer == SamplingDecision(allowed=True, edited={"content": {"type": "text", "text": "no key"}})
 
 
 async def test_questions_queue_and_each_is_armed_anew() -> None:
