@@ -437,6 +437,23 @@ async def test_a_fork_keeps_calls_and_results_together_and_leaves_the_origin_alo
     assert kinds == ["UserMessage", "AssistantMessage", "ToolResult", "UserMessage"]
 
 
+async def test_a_chat_that_was_rewound_goes_on_from_there_also_in_the_journal() -> None:
+    journal = MemoryJournal()
+    model = ScriptedModel(["One.", call("add", {"a": 2, "b": 3}), "It is 5.", "Else."])
+    async with host(model, add, journal=journal) as running:
+        chat = running.chat()
+        await chat.send("count")
+        await chat.send("2 + 3?")
+        chat.rewind(4)  # the call, and so its result as well
+        await chat.send("something else")
+        assert chat.conversation is not None
+        run, messages = chat.conversation.run, tuple(chat.conversation.messages)
+    kinds = [type(message).__name__ for message in model.requests[3].messages]
+    assert kinds == ["UserMessage", "AssistantMessage"] * 2 + ["ToolResult", "UserMessage"]
+    assert run is not None
+    assert (await journal.fold(run)).messages == messages
+
+
 STEPS_2 = Limits(max_steps=2)
 
 

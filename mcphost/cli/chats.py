@@ -55,7 +55,7 @@ def list_(here: bool, archived: bool, limit: int, as_json: bool) -> int:
         return DONE
     for chat in found:
         turns = f"{chat.turns} turn{'' if chat.turns == 1 else 's'}"
-        state = "" if chat.stop in ("answered", "forked") else f"  ({chat.stop or 'interrupted'})"
+        state = "" if chat.stop in ("answered", "forked", "rewound") else f"  ({chat.stop or 'interrupted'})"
         click.echo(f"{chat.id}  {recall.when(chat.updated)}  {turns:>9}  {one_line(chat.title, 80)}{state}")
     return DONE
 
@@ -143,6 +143,23 @@ def fork(chat: str, at: int | None) -> int:
 
     with _journal() as (db, _):
         click.echo(chats.fork(db, _find(db, chat), at=at))
+    return DONE
+
+
+@chats.command()
+@CHAT
+@click.option(
+    "--to", type=click.IntRange(min=1), required=True, metavar="N", help="The last message to keep, as `show` counts."
+)
+def rewind(chat: str, to: int) -> int:
+    """Let a chat go on from message N, as if nothing had been said after it."""
+    from mcphost.journal import chats
+
+    with _journal() as (db, claims):
+        named = _find(db, chat)
+        if not claims.free(named):
+            raise Busy(f"chat {named} is open in another process", hint="There, /rewind does the same.")
+        chats.rewind(db, named, to)
     return DONE
 
 

@@ -13,7 +13,7 @@ from mcphost.commands.accounts import context, usage
 from mcphost.commands.answers import copied, copy, edit, files, save
 from mcphost.commands.complete import file_offers, last_word, server_offers
 from mcphost.commands.model import ModelChoice
-from mcphost.commands.records import clear, exports, fork, history, new, numbers, recorded, resume, write_out
+from mcphost.commands.records import clear, exports, fork, history, new, numbers, recorded, resume, rewind, write_out
 from mcphost.commands.servers import USAGE, servers, verbs
 from mcphost.commands.tables import table
 from mcphost.commands.typed import command_of
@@ -78,6 +78,7 @@ def register(registry: Registry) -> None:
         Command("new", "leave this conversation, and begin another", new),
         Command("resume", "go on with another recorded chat", resume, "[ID]", recorded),
         Command("fork", "go on in a copy of this conversation, up to message N", fork, "[N]", numbers),
+        Command("rewind", "go on from message N, as if nothing had been said after it", rewind, "N", numbers),
         Command("export", "write this conversation to a file", write_out, "[md|json|html] [FILE]", exports),
         Command("history", "the messages of this conversation, or message N whole", history, "[N]", numbers),
         Command("copy", "copy the last answer, or its code block N", copy, "[N]", copied),

@@ -128,6 +128,18 @@ async def fork(chat: Chat, line: str) -> GoOn:
     return GoOn(copy, f"A copy of {count} message{'' if count == 1 else 's'} goes on. {_back(chat)}")
 
 
+async def rewind(chat: Chat, line: str) -> str:
+    """Go on from message `line` of this conversation, as if nothing had been said after it.
+
+    Raises:
+        UsageError: there is no such message.
+        Busy: a turn is running.
+    """
+    chat.rewind(_number(chat, line))
+    count = len(chat.conversation.messages) if chat.conversation else 0
+    return f"The conversation ends with message {count}; what is said next follows it."
+
+
 async def numbers(chat: Chat, line: str) -> Sequence[Offer]:
     """The messages that a copy could end with: those that no call or result follows."""
     shown = enumerate(export.plain(_record(chat)), 1)

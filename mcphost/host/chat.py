@@ -175,21 +175,33 @@ class Chat:
             UsageError: there are not so many.
             Busy: a turn is running.
         """
+        begun = self._begun_with(messages)
+        copy = self.another()
+        copy.conversation = begun
+        for message in begun.messages if begun else ():
+            if isinstance(message, ToolResult):
+                copy.gate.saw(message)
+        return copy
+
+    def rewind(self, messages: int) -> None:
+        """Go on from the first `messages` messages of this conversation; counted and raising as `fork`. What was said
+        later stays in the journal."""
+        self.conversation = self._begun_with(messages)
+        self._record = None
+        self._inbox.clear()
+
+    def _begun_with(self, messages: int | None) -> Conversation | None:
         if self._scope is not None:
             raise Busy("a turn is running in this chat", hint="Cancel it first.")
-        copied = self.conversation.messages if self.conversation else []
-        if messages is not None and not 1 <= messages <= len(copied):
-            raise UsageError(f"this conversation has {len(copied)} messages, and so no {messages}")
-        end = len(copied) if messages is None else messages
-        while end < len(copied) and unanswered(copied[:end]):
+        whole = self.conversation.messages if self.conversation else []
+        if messages is not None and not 1 <= messages <= len(whole):
+            raise UsageError(f"this conversation has {len(whole)} messages, and so no {messages}")
+        end = len(whole) if messages is None else messages
+        while end < len(whole) and unanswered(whole[:end]):
             end += 1
-        copy = self.another()
-        if self.conversation is not None:
-            copy.conversation = Conversation(self.conversation.system, self.conversation.tools, list(copied[:end]))
-            for message in copy.conversation.messages:
-                if isinstance(message, ToolResult):
-                    copy.gate.saw(message)
-        return copy
+        if self.conversation is None:
+            return None
+        return Conversation(self.conversation.system, self.conversation.tools, list(whole[:end]))
 
     def clear(self) -> None:
         """Forget the conversation. What was allowed "for this chat" is forgotten with it.

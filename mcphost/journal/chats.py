@@ -109,16 +109,31 @@ def fork(db: sqlite3.Connection, chat: str, *, at: int | None = None) -> str:
     Raises:
         UsageError: it has no such message.
     """
+    copy, origin = uuid.uuid4().hex[:12], summary(db, chat)
+    _begin_anew(db, chat, copy, at, "forked", origin.directory)
+    rename(db, copy, f"{origin.title} (fork)")
+    return copy
+
+
+def rewind(db: sqlite3.Connection, chat: str, at: int) -> None:
+    """Let `chat` go on from its message number `at`, counted from 1; what was said later stays in the file.
+
+    Raises:
+        UsageError: it has no such message.
+    """
+    _begin_anew(db, chat, chat, at, "rewound", summary(db, chat).directory)
+
+
+def _begin_anew(
+    db: sqlite3.Connection, chat: str, target: str, at: int | None, stop: str, directory: str | None
+) -> None:
+    """Let `target` go on from the first messages of `chat`."""
     record = rows.fold(db, last_run(db, chat))
     if at is not None and not 1 <= at <= len(record.messages):
         raise UsageError(f"chat {chat} has messages 1 to {len(record.messages)}, none {at}")
-    copy, run = uuid.uuid4().hex[:12], uuid.uuid4().hex
-    opening = record.messages[:at]
-    origin = summary(db, chat)
-    rows.begin(db, replace(record.run, id=run, chat=copy, opening=opening, parent=None), origin.directory)
-    rows.finish(db, run, "forked")
-    rename(db, copy, f"{origin.title} (fork)")
-    return copy
+    run = uuid.uuid4().hex
+    rows.begin(db, replace(record.run, id=run, chat=target, opening=record.messages[:at], parent=None), directory)
+    rows.finish(db, run, stop)
 
 
 def delete(db: sqlite3.Connection, chat: str) -> None:

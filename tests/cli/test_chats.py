@@ -40,6 +40,8 @@ async def test_a_run_can_be_found_read_changed_and_deleted(tmp_path: Path, env: 
     await chats("rename", chat[:6], "Better")
     [copy] = await chats("fork", chat, "--at", "1")
     assert len(await chats("list")) == 2
+    await chats("rewind", copy, "--to", "1")
+    assert (await mcphost("chats", "rewind", copy, "--to", "2", env=env, cwd=tmp_path)).code == 2
     await chats("archive", copy)
     assert [line.split()[-1] for line in await chats("list")] == ["Better"]
     await chats("delete", chat, copy)

@@ -79,6 +79,19 @@ def test_a_fork_is_a_chat_of_its_own_from_a_message_on(db: sqlite3.Connection) -
             chats.fork(db, copy, at=wrong)
 
 
+def test_a_chat_that_was_rewound_goes_on_from_there_and_keeps_what_was_said(db: sqlite3.Connection) -> None:
+    chat(db, "aaaa", "one", "1", "two", "2")
+    chats.rewind(db, "aaaa", 2)
+    record = rows.fold(db, chats.last_run(db, "aaaa"))
+    assert record.messages == (user("one"), AssistantMessage((Text("1"),)))
+    assert record.ended
+    assert titles(chats.summaries(db)) == ["one"]
+    chats.index(db)
+    assert chats.search(db, "two"), "still in the file"
+    with pytest.raises(UsageError, match="messages 1 to 2"):
+        chats.rewind(db, "aaaa", 3)
+
+
 def test_archived_chats_are_listed_apart(db: sqlite3.Connection) -> None:
     chat(db, "aaaa", "one", "1")
     chat(db, "bbbb", "two", "2")

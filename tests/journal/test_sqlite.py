@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import sqlite3
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from mcphost.errors import Busy, JournalError
 from mcphost.events import Event, Noticed
-from mcphost.journal import Effect
+from mcphost.journal import Effect, chats
 from mcphost.journal.file import MIGRATIONS
 from mcphost.journal.sqlite import SqliteJournal
 from mcphost.messages import Block, ToolResult, UserMessage
@@ -41,6 +43,23 @@ async def test_another_process_reads_what_was_written(tmp_path: Path) -> None:
         written = await journal.fold("r1")
     with SqliteJournal(tmp_path / "j.db") as journal:
         assert await journal.fold("r1") == written
+
+
+async def test_a_clock_that_jumps_changes_no_order_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = itertools.cycle([2e9, 1e9, 0.0, 1.8e9])
+    monkeypatch.setattr(time, "time", lambda: next(moments))
+    with SqliteJournal(tmp_path / "j.db", directory=tmp_path) as journal:
+        await whole_run(journal)
+        await journal.begin(run("r2", user("more"), parent="r1"))
+        await journal.intent(Effect("r2-e1", "r2", "model"))
+        await journal.outcome("r2-e1", reply())
+        await journal.finish("r2", "answered")
+        record = await journal.fold("r2")
+        assert record.messages == (*run().opening, reply(), user("more"), reply())
+        latest = await journal.read(lambda db: chats.find(db, "latest", directory=str(tmp_path)))
+        assert latest == "c1"
 
 
 async def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
