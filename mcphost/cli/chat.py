@@ -43,7 +43,7 @@ class Voice(Protocol):
 
 @click.command()
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
-@options.apply(options.NO_PROJECT, options.MODE, options.YOLO, options.SYSTEM, options.MAX_STEPS)
+@options.apply(options.NO_PROJECT, options.MODE, options.YOLO, options.GUARD, options.SYSTEM, options.MAX_STEPS)
 @click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the latest chat of this directory.")
 @click.option(
     "-r",
@@ -66,6 +66,7 @@ def chat(
     no_project: bool,
     mode: Mode,
     yolo: bool,
+    guard: bool,
     system: str | None,
     max_steps: int | None,
     latest: bool,
@@ -104,7 +105,7 @@ def chat(
         if no_journal:
             started.config = replace(started.config, journal=replace(started.config.journal, enabled=False))
         record = recall.wanted(started, "latest" if latest else resume, model)
-        start = Start(started, text, record, mode, yolo)
+        start = Start(started, text, record, mode, yolo, guard)
         if plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
             return loop.run(lambda: _plain(start, verbose))
         return loop.run(lambda: _on_screen(start, verbose, color=not no_color))
@@ -118,12 +119,13 @@ def chat(
 class Start:
     """From a configuration to a Host, while the prompt is live."""
 
-    def __init__(self, started: Boot, system: str, record: Record | None, mode: Mode, yolo: bool) -> None:
+    def __init__(self, started: Boot, system: str, record: Record | None, mode: Mode, yolo: bool, guard: bool) -> None:
         self._boot = started
         self._system = system
         self.record = record
         self.mode: Mode = mode
         self.yolo = yolo
+        self._guard = guard
         self._journal: SqliteJournal | None = None
         self.registry: Registry | None = None
 
@@ -178,6 +180,7 @@ class Start:
             environ=boot.environ,
             mode=self.mode,
             yolo=self.yolo,
+            guard=self._guard,
             remembered=Remembered(boot.paths.answers),
             system=self._system,
             spill=boot.paths.state / "results",

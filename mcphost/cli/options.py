@@ -67,6 +67,12 @@ MODE = click.option(
     "plan: nothing runs, the model says what it would call; auto: rules decide, nothing is asked.  [default: ask]",
 )
 YOLO = click.option("--yolo", is_flag=True, help="Run every call unasked, but for what a deny rule forbids.")
+GUARD = click.option(
+    "--guard",
+    is_flag=True,
+    envvar="MCPHOST_GUARD",
+    help="Refuse, where nobody is asked, to carry one server's answers to another.",
+)
 SYSTEM = click.option(
     "--system", envvar="MCPHOST_SYSTEM", metavar="TEXT|@FILE", help="The system text, or a file that holds it."
 )

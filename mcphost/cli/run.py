@@ -66,10 +66,7 @@ class Wish:
 @click.argument("task", required=False)
 @options.apply(options.CONFIG, options.MODEL, options.SERVER, options.ALLOW, options.DENY)
 @options.apply(options.TRUST_PROJECT, options.NO_PROJECT)
-@options.apply(options.MODE, options.YOLO)
-@click.option(
-    "--guard", is_flag=True, envvar="MCPHOST_GUARD", help="Refuse to carry one server's answers to another unasked."
-)
+@options.apply(options.MODE, options.YOLO, options.GUARD)
 @click.option("--locked", is_flag=True, envvar="MCPHOST_LOCKED", help="Refuse whatever is not as in mcphost.lock.")
 @options.apply(options.OUTPUT_FORMAT, options.JSON_FORMAT, options.OUTPUT)
 @click.option(

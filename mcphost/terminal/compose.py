@@ -89,6 +89,7 @@ def on_screen(
         scrollback=scrollback,
         chatter=repl,
         status=repl.status,
+        alarm=yolo,
         history=PrivateHistory(history),
         completer=ChatCompleter(lambda: repl.chat, lambda: repl.registry),
         color=color,

@@ -380,8 +380,8 @@ class Repl:
 
     def status(self) -> str:
         """The words of the status line, the most useful first: a narrow screen cuts the end."""
-        mode = f"{self._judged}, YOLO: nothing is asked" if self._yolo else self._judged
-        return " · ".join(filter(None, [self._state(), self._model, mode, self._servers_now()]))
+        alarm = "YOLO: nothing is asked" if self._yolo else ""
+        return " · ".join(filter(None, [alarm, self._state(), self._model, self._judged, self._servers_now()]))
 
     def _state(self) -> str:
         if time.monotonic() - self._interrupted_at < AGAIN:

@@ -68,6 +68,7 @@ _STYLE = Style.from_dict(
         "pasted": "ansicyan",
         "auto-suggestion": "ansibrightblack",
         "status": "reverse",
+        "status.alarm": "noreverse bold bg:ansired fg:ansiwhite",
         "panel.title": "bold ansiyellow",
         "panel.keys": "bold",
         "panel.more": "ansiyellow",
@@ -86,7 +87,7 @@ _STYLE = Style.from_dict(
 
 
 class Screen:
-    """`status` gives the words of the last line for a width in columns."""
+    """`status` gives the words of the last line, which is red with `alarm`."""
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class Screen:
         scrollback: Scrollback,
         chatter: Chatter,
         status: Callable[[], str],
+        alarm: bool = False,
         history: History,
         completer: Completer,
         color: bool,
@@ -108,6 +110,7 @@ class Screen:
         self._panel = panel
         self._scrollback = scrollback
         self._status = status
+        self._status_style = "class:status.alarm" if alarm else "class:status"
         self.shown = asyncio.Event()
         self.buffer = Buffer(
             multiline=True,
@@ -198,7 +201,7 @@ class Screen:
     def _container(self, line: Window, search: SearchToolbar) -> HSplit:
         live = Window(FormattedTextControl(self._live_text), dont_extend_height=True, wrap_lines=False)
         space = Window(height=1)
-        status = Window(FormattedTextControl(self._status_text), height=1, style="class:status")
+        status = Window(FormattedTextControl(self._status_text), height=1, style=self._status_style)
         return HSplit(
             [
                 ConditionalContainer(space, Condition(lambda: self._rows() >= SPACIOUS)),
@@ -243,7 +246,7 @@ class Screen:
 
     def _status_text(self) -> StyleAndTextTuples:
         width = self.app.output.get_size().columns
-        return [("class:status", fit(f" {self._status()}", width).ljust(width))]
+        return [(self._status_style, fit(f" {self._status()}", width).ljust(width))]
 
 
 def _prefix(number: int, wrapped: int) -> StyleAndTextTuples:

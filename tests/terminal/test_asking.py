@@ -142,6 +142,13 @@ async def test_the_answer_that_would_leave_is_edited_and_shown_again() -> None:
         assert await answer == SamplingDecision(allowed=True, edited={"content": {"type": "text", "text": "no key"}})
 
 
+async def test_a_chat_that_asks_nothing_says_so_in_red_on_its_last_line() -> None:
+    async with chatting(ScriptedModel([]), yolo=True) as tty:
+        await tty.see("YOLO: nothing is asked")
+        row = next(at for at, line in enumerate(tty.screen.display) if "YOLO" in line)
+        assert tty.screen.background(row) == "red"
+
+
 async def test_questions_queue_and_each_is_armed_anew() -> None:
     async with asking(FORM) as (tty, first):
         url = ElicitationUrl("other", "Go", "https://example.org/", "example.org")

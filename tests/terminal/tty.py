@@ -57,6 +57,10 @@ class Screen:
     def display(self) -> list[str]:
         return [line.rstrip() for line in self._screen.display]
 
+    def background(self, row: int) -> str:
+        """The colour behind the second cell of a row."""
+        return str(self._screen.buffer[row][1].bg)
+
     @property
     def lines(self) -> list[str]:
         columns = self._screen.columns
@@ -148,6 +152,7 @@ async def chatting(
     environ: Mapping[str, str] | None = None,
     editing: Editing = "emacs",
     journal: Journal | None = None,
+    yolo: bool = False,
 ) -> AsyncIterator[Tty]:
     """A chat that runs until the block ends. With `opening`, its Host comes only when that is set."""
     screen = Screen(*size)
@@ -174,6 +179,7 @@ async def chatting(
             history=history,
             environ=environ or {},
             mode="ask",
+            yolo=yolo,
             color=color,
             input=keyboard,
             editing=editing,
