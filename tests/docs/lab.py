@@ -1,8 +1,9 @@
-"""The server of the screenshots. A measurement goes on until the file `argv[1]`, a FIFO, is opened by whoever waits."""
+"""The server of the screenshots. A measurement goes on until its FIFO in the directory `argv[1]` is opened."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
@@ -23,7 +24,7 @@ async def measure(sample: str, ctx: Context) -> str:
     """Measure a sample. It takes a while."""
     done = {"iron": 3, "copper": 8}.get(sample, 11)
     await ctx.report_progress(done, 12, f"reading {done} of 12")
-    await anyio.to_thread.run_sync(lambda: open(sys.argv[1]).close())
+    await anyio.to_thread.run_sync(lambda: Path(sys.argv[1], sample).open().close())
     return f"{sample}: {done / 4:.2f} g/cm³, 12 readings"
 
 

@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -91,23 +91,21 @@ class Api:
         self.pieces.put(None)
 
 
+SAMPLES = ("iron", "copper", "tin")
+
+
 @dataclass
 class Stage:
-    """A chat on a terminal, its model API, and the FIFO that its measurements wait for."""
+    """A chat on a terminal, its model API, and the directory with the FIFOs that its measurements wait for."""
 
     pty: Pty
     api: Api
-    fifo: Path
+    samples: Path
 
-    def measured(self, *seen: str) -> None:
-        """Let measurements end until each of `seen` is on the screen."""
-
-        def released() -> bool:
-            with suppress(OSError):  # none waits at this moment
-                os.close(os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK))
-            return all(text in self.pty.display for text in seen)
-
-        self.pty.until(released, repr(seen))
+    def measured(self, sample: str, seen: str) -> None:
+        """Let the measurement of this sample end."""
+        (self.samples / sample).open("w").close()  # waits for the measurement
+        self.pty.see(seen)
 
     def send(self, text: str) -> None:
         self.pty.type(text + "\r")
@@ -120,12 +118,14 @@ def stage(home: Path, *arguments: str, size: tuple[int, int] = SIZE) -> Iterator
     api = Api()
     serving = threading.Thread(target=api.server.serve_forever, args=(0.02,), daemon=True)
     serving.start()
-    fifo = home / "fifo"
-    os.mkfifo(fifo)
+    samples = home / "samples"
+    samples.mkdir()
+    for sample in SAMPLES:
+        os.mkfifo(samples / sample)
     file = home / ".config" / "mcphost" / "config.json"
     file.parent.mkdir(parents=True)
     document = {
-        "mcpServers": {"lab": {"command": sys.executable, "args": [str(LAB), str(fifo)]}},
+        "mcpServers": {"lab": {"command": sys.executable, "args": [str(LAB), str(samples)]}},
         "mcphost": {
             "model": "demo/model",
             "servers": {"lab": {"protocol": "legacy"}},  # where a server may ask in the midst of a call
@@ -139,7 +139,7 @@ def stage(home: Path, *arguments: str, size: tuple[int, int] = SIZE) -> Iterator
     environ = {"HOME": str(home), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", "NO_COLOR": ""}
     try:
         with started(*arguments, env=environ, cwd=home, size=size) as pty:
-            yield Stage(pty, api, fifo)
+            yield Stage(pty, api, samples)
     finally:
         api.end()
         api.server.shutdown()
@@ -168,11 +168,12 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
         pty.see("ready ·")
 
         on.send("Measure them.")
-        api.call(*[("lab__measure", {"sample": sample}) for sample in ("iron", "copper", "tin")])
+        api.call(*[("lab__measure", {"sample": sample}) for sample in SAMPLES])
         for words in ("reading 3 of 12", "reading 8 of 12", "reading 11 of 12"):
             pty.see(words)
         yield "tools", picture(pty)
-        on.measured(*(f'✓ lab__measure(sample="{sample}")' for sample in ("iron", "copper", "tin")))
+        for sample in ("copper", "tin", "iron"):
+            on.measured(sample, f'✓ lab__measure(sample="{sample}")')
         api.call(("lab__erase", {"path": "/measurements/2026/iron.csv"}))
         pty.see("[y] yes, once")
         yield "question", picture(pty)
@@ -206,7 +207,7 @@ def play_plain(home: Path) -> Iterator[tuple[str, Picture]]:
         on.pty.type("Measure tin.\r")
         on.api.call(("lab__measure", {"sample": "tin"}))
         on.pty.see("reading 11 of 12")
-        on.measured("✓ lab__measure")
+        on.measured("tin", "✓ lab__measure")
         on.api.say("Tin has **2.75** g/cm³.")
         on.api.end()
         on.pty.see("g/cm³.\n>")
