@@ -7,6 +7,7 @@ import faulthandler
 import inspect
 import os
 import random
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -34,6 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and so would every program that tests hang up on
     config.addinivalue_line("markers", "deadline(seconds): how long an async test may take (default 30)")
 
 
