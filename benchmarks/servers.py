@@ -26,10 +26,12 @@ HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"na
 
 
 async def floor(count: int, delay: float) -> None:
-    await asyncio.gather(*(_listed(delay) for _ in range(count)))
+    """As a host does: all of them live until the last one has listed, then all end at once."""
+    running = await asyncio.gather(*(_listed(delay) for _ in range(count)))
+    await asyncio.gather(*(_ended(process) for process in running))
 
 
-async def _listed(delay: float) -> None:
+async def _listed(delay: float) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, FAST, "--delay", str(delay), stdin=pipe, stdout=pipe, start_new_session=True
@@ -47,6 +49,11 @@ async def _listed(delay: float) -> None:
     await ask(0, "initialize", HELLO)
     process.stdin.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
     await ask(1, "tools/list", {})
+    return process
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin is not None
     process.stdin.close()
     await process.wait()
 
