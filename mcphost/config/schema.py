@@ -157,10 +157,14 @@ class Rule:
         return self.arguments is not None or self.annotations is not None
 
 
+MAX_HEADERS = 100 * 1024  # bytes; the HTTP parser reads no more
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Budgets; all times in seconds. `call_idle` is reset by progress, `call_total` is not. `notifications` are those
-    of a second, `waiting_requests` a server's questions that wait for an answer."""
+    """Budgets; all times in seconds. `call_idle` is reset by progress, `call_total` is not. `notifications` and
+    `requests` are those of a second, `waiting_requests` a server's questions that wait for an answer. A process that
+    is to end has `stop` seconds from the end of its input until TERM, and `kill` from there until KILL."""
 
     max_steps: int = 25
     connect: float = 30.0
@@ -170,13 +174,17 @@ class Limits:
     call_total: float = 600.0
     result_tokens: int = 25_000
     message_bytes: int = 16 * 1024 * 1024
+    header_bytes: int = 64 * 1024
     blocked_write: float = 10.0
     list_pages: int = 100
     list_items: int = 2000
     schema_depth: int = 64
     notifications: int = 500
+    requests: int = 50
     waiting_requests: int = 16
     stderr_bytes: int = 64 * 1024
+    stop: float = 1.5
+    kill: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from mcphost.config import checks
 from mcphost.config.jsonc import Node, fault
 from mcphost.config.patterns import linear
 from mcphost.config.schema import (
+    MAX_HEADERS,
     CallOrigin,
     Decision,
     Editing,
@@ -66,11 +67,15 @@ SERVER_LIMITS: Mapping[str, tuple[str, Reader]] = {
     "callMaxSeconds": ("call_total", _seconds),
     "resultTokens": ("result_tokens", lambda node: checks.whole(node, "tokens")),
     "messageBytes": ("message_bytes", lambda node: checks.whole(node, "bytes")),
+    "headerBytes": ("header_bytes", lambda node: checks.whole(node, "bytes", most=MAX_HEADERS)),
     "blockedWriteSeconds": ("blocked_write", _seconds),
+    "stopTimeoutSeconds": ("stop", _seconds),
+    "killTimeoutSeconds": ("kill", _seconds),
     "listPages": ("list_pages", lambda node: checks.whole(node, "pages")),
     "listItems": ("list_items", lambda node: checks.whole(node, "items", most=10_000)),
     "schemaDepth": ("schema_depth", lambda node: checks.whole(node, "levels", most=64)),
     "notificationsPerSecond": ("notifications", lambda node: checks.whole(node, "notifications")),
+    "requestsPerSecond": ("requests", lambda node: checks.whole(node, "requests")),
     "waitingRequests": ("waiting_requests", lambda node: checks.whole(node, "requests")),
     "stderrBytes": ("stderr_bytes", lambda node: checks.whole(node, "bytes")),
 }

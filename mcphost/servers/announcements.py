@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcphost.events import Event, ResourceUpdated, ServerListChanged, ServerLogged
+from mcphost.events import Event, Noticed, ResourceUpdated, ServerListChanged, ServerLogged
 from mcphost.servers.offer import Announced, Kind, Offer
 from mcphost.text import one_line, safe
 
@@ -39,6 +39,9 @@ class Announcements:
                 logger=one_line(logger, 80) if isinstance(logger, str) else None,
             )
         )
+
+    def flooded(self, complaint: str) -> None:
+        self._emit(Noticed(text=f"{self._server} {complaint}", level="warning"))
 
     def listed(self, kind: Announced) -> None:
         """What was announced has been listed again."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mcphost.servers.adapter.links import Link
 
-STOP = 5.0  # seconds for all servers together to end, after which they are left to the reaper
+LAST_WAIT = 2.0  # seconds for a server to end once KILL was due, after which it is left to the reaper
 LAST_EVENTS = 0.5  # seconds for the last events to be shown
 
 
@@ -247,7 +247,8 @@ class ServerPool:
                 await self._show(event)
 
     async def _stop(self) -> None:
-        with anyio.move_on_after(STOP):
+        each = [limits_of(server.config, self._limits) for server in self.servers.values()]
+        with anyio.move_on_after(max((limits.stop + limits.kill for limits in each), default=0.0) + LAST_WAIT):
             async with anyio.create_task_group() as stopping:
                 for process in self._processes.values():  # never taken over
                     stopping.start_soon(process.stop)

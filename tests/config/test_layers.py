@@ -193,6 +193,14 @@ ERRORS = [
         {"limits": {"listItems": 10_001}},
         "mcphost.limits.listItems: found 10001; expected a whole number of items, at least 1, at most 10000",
     ),
+    (
+        {"servers": {"s": {"headerBytes": 102_401}}},
+        "mcphost.servers.s.headerBytes: found 102401; expected a whole number of bytes, at least 1, at most 102400",
+    ),
+    (
+        {"servers": {"s": {"stopTimeoutSeconds": 0}}},
+        "mcphost.servers.s.stopTimeoutSeconds: found 0; expected a number of seconds above 0",
+    ),
     ({"limits": {"callMaxSeconds": "9"}}, 'mcphost.limits.callMaxSeconds: found "9"; expected a number of seconds'),
     (
         {"limits": {"callMaxSeconds": -1}},

@@ -163,7 +163,7 @@ def note(method: str, **params: Any) -> t.JSONRPCNotification:
 
 
 def exhausted() -> Flood:
-    return Flood(chatter=Bucket(0, 0), news=Bucket(0, 0), requests=Bucket(0, 0))
+    return Flood(chatter=Bucket(0, 0), news=Bucket(0, 0), requests=Bucket(0, 0), cancellations=Bucket(50, 500))
 
 
 def test_floods_are_dropped_but_answers_pass_and_cancellations_have_their_own_budget() -> None:
@@ -181,7 +181,8 @@ def test_floods_are_dropped_but_answers_pass_and_cancellations_have_their_own_bu
 
 
 def test_floods_of_chatter_cost_no_other_news() -> None:
-    flood = Flood(chatter=Bucket(0, 0))
+    flood = exhausted()
+    flood.news = Bucket(0, 1)
     assert flood.refuses(note("message"))
     assert not flood.refuses(note("elicitation/complete"))
 

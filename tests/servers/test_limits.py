@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from mcphost.config.schema import Limits, ServerConfig
-from mcphost.errors import ServerTimeout
+from mcphost.errors import ServerError, ServerTimeout
+from mcphost.events import Noticed
 from mcphost.servers.dial import limits_of
 from tests.servers.scripted import Scripted, text, tool
+from tests.servers.serving import Request, result
 from tests.servers.test_edge import connected
-from tests.servers.test_pool import pool
+from tests.servers.test_http import faulty
+from tests.servers.test_pool import Seen, pool
 from tests.servers.test_server import PEER
 
 
@@ -56,6 +59,45 @@ async def test_what_a_limit_leaves_out_of_a_list_is_said_with_its_name(
 
     async with connected(Scripted({"tools/list": listing}), limits=Limits(**limits)) as server:
         assert problem in server.problems
+
+
+async def test_requests_over_the_limit_are_dropped_and_said_once() -> None:
+    async def work(params: dict[str, Any]) -> dict[str, Any]:
+        pings = [asyncio.create_task(peer.ask("ping")) for _ in range(12)]
+        await asyncio.wait(pings[:10])
+        for ping in pings[10:]:
+            ping.cancel()
+        return text(str([ping.done() for ping in pings].count(True)))
+
+    seen = Seen()
+    peer = Scripted({"tools/list": {"tools": [tool("work")]}, "tools/call": work}, modern=False)
+    async with connected(peer, limits=Limits(requests=1), show=seen) as server:
+        assert (await server.call("work", {})).content[0]["text"] == "10"
+        await seen.until(lambda: any(isinstance(event, Noticed) for event in seen.events))
+    assert [event.text for event in seen.events if isinstance(event, Noticed)] == [
+        "it sends more than 500 notifications (notificationsPerSecond) or 1 requests (requestsPerSecond) a second; "
+        "the rest is dropped"
+    ]
+
+
+async def test_the_head_of_an_answer_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    size = 1000
+
+    def padded(request: Request) -> bytes | None:
+        if request.rpc != "tools/call":
+            return None
+        lines = result(request, text("done"), x="").partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+        taken = sum(len(line) - len(": ") for line in lines)
+        return result(request, text("done"), x="x" * (size - taken))
+
+    async with faulty(padded, limits=Limits(header_bytes=1000)) as (server, _):
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+        size = 1001
+        with pytest.raises(ServerError, match=r"the head of its answer is larger than 1000 bytes \(headerBytes\)"):
+            await server.call("work", {})
+        size = 200_000
+        with pytest.raises(ServerError, match=r"the head of its answer is larger than 102400 bytes \(headerBytes\)"):
+            await server.call("work", {})
 
 
 async def test_questions_over_the_limit_are_refused_with_its_name() -> None:

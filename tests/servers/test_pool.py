@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,4 +156,16 @@ async def test_servers_that_ignore_everything_but_kill_end_together() -> None:
     async with pool(servers) as running:
         assert not await running.settled(0.5)
         started = time.monotonic()
-    assert time.monotonic() - started < 5
+    assert 3 < time.monotonic() - started < 5
+
+
+async def test_each_server_has_its_own_time_to_end(tmp_path: Path) -> None:
+    slow = "import pathlib, sys, time; sys.stdin.read(); time.sleep(0.5); pathlib.Path({!r}).touch()"
+    hasty, patient = tmp_path / "hasty", tmp_path / "patient"
+    servers = {
+        "hasty": python("hasty", slow.format(str(hasty)), limits={"stop": 0.05, "kill": 0.05}),
+        "patient": python("patient", slow.format(str(patient))),
+    }
+    async with pool(servers, limits=Limits(stop=20.0)) as running:
+        assert not await running.settled(0.3)
+    assert (hasty.exists(), patient.exists()) == (False, True)

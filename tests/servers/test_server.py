@@ -564,8 +564,10 @@ async def test_a_flood_of_notifications_keeps_nobody_waiting() -> None:
         started = time.monotonic()
         await server.call("fault", {"kind": "change flood"})
         await server.call("fault", {"kind": "log flood"})
-        assert time.monotonic() - started < 8
-    assert len([event for event in seen.events if isinstance(event, ServerLogged)]) <= 2100
+        took = time.monotonic() - started
+        assert took < 8
+    logs = [event for event in seen.events if isinstance(event, ServerLogged)]
+    assert len(logs) <= 2000 + 500 * (took + 0.5)  # what may come at once, and then each second
 
 
 async def test_output_that_is_no_message_is_said_once() -> None:

@@ -18,8 +18,8 @@ import pytest
 from mcp import Client, MCPError
 from mcp.shared.message import SessionMessage
 
-from mcphost.config.schema import ServerConfig
-from mcphost.servers.adapter.stdio import BLOCKED, LIMIT, encode, stdio
+from mcphost.config.schema import Limits, ServerConfig
+from mcphost.servers.adapter.stdio import encode, stdio
 from mcphost.servers.process import Process, Reaper, spawn
 
 PEER = str(Path(__file__).with_name("peers") / "peer.py")
@@ -56,6 +56,9 @@ class Peer:
         return self.process.reason
 
 
+LIMITS = Limits()
+
+
 @pytest.fixture
 def reaper() -> Iterator[Reaper]:
     reaper = Reaper()
@@ -64,9 +67,7 @@ def reaper() -> Iterator[Reaper]:
 
 
 @asynccontextmanager
-async def peer(
-    reaper: Reaper, *args: str, mode: str = "legacy", limit: int = LIMIT, blocked: float = BLOCKED
-) -> AsyncIterator[Peer]:
+async def peer(reaper: Reaper, *args: str, mode: str = "legacy", limits: Limits = LIMITS) -> AsyncIterator[Peer]:
     process = spawn(ServerConfig("peer", sys.executable, (PEER, *args)), os.environ, reaper=reaper)
     noise: list[str] = []
 
@@ -74,7 +75,7 @@ async def peer(
         server.heard.append(type(message).__name__)
         server.more.set()
 
-    transport = stdio(process, limit=limit, blocked=blocked, noise=noise.append)
+    transport = stdio(process, limits=limits, noise=noise.append)
     server = Peer(Client(transport, mode=mode, message_handler=hear), process, noise)
     async with server.client:
         await server.client.list_tools()
@@ -195,7 +196,7 @@ async def test_a_message_over_the_limit_is_refused_and_the_session_lives(reaper:
 
 
 async def test_an_endless_line_ends_the_server(reaper: Reaper) -> None:
-    async with peer(reaper, limit=1 << 20) as server:
+    async with peer(reaper, limits=Limits(message_bytes=1 << 20)) as server:
         before = psutil.Process().memory_info().rss
         assert await server.lost("endless") == "wrote 4 MiB without a line break"
         assert psutil.Process().memory_info().rss - before < 50 << 20
@@ -210,7 +211,10 @@ async def test_the_answer_behind_a_flood_arrives(kind: str, reaper: Reaper) -> N
         async with unstalled():
             assert await server.fault(kind) == "ok"
         (noise,) = server.noise
-        assert noise.startswith("sends more than 500 notifications (notificationsPerSecond) or 50 requests a second")
+        assert noise == (
+            "sends more than 500 notifications (notificationsPerSecond) or 50 requests (requestsPerSecond) a second; "
+            "the rest is dropped"
+        )
         assert len(server.heard) < 10_000
 
 
@@ -269,7 +273,7 @@ async def test_a_server_that_closes_its_input_is_lost(reaper: Reaper) -> None:
 
 
 async def test_a_server_that_stops_reading_is_lost(reaper: Reaper) -> None:
-    async with peer(reaper, blocked=0.3) as server, anyio.create_task_group() as tasks:
+    async with peer(reaper, limits=Limits(blocked_write=0.3)) as server, anyio.create_task_group() as tasks:
 
         async def losing() -> None:
             assert await server.lost("stop reading") == "read nothing for 0.3 s (blockedWriteSeconds)"
@@ -284,7 +288,7 @@ async def test_a_server_that_never_was_one_ends_the_handshake_with_its_reason(re
     script = "import sys; print('usage: ...'); sys.exit('no such option')"
     process = spawn(ServerConfig("s", sys.executable, ("-c", script)), os.environ, reaper=reaper)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - the SDK's groups, unwrapped by the adapter
-        async with Client(stdio(process)):
+        async with Client(stdio(process, limits=Limits())):
             pass
     assert (process.reason, process.stderr_tail) == ("exited with code 1", "no such option\n")
 
@@ -292,7 +296,7 @@ async def test_a_server_that_never_was_one_ends_the_handshake_with_its_reason(re
 async def test_cancelling_the_owner_stops_the_server(reaper: Reaper) -> None:
     process = spawn(ServerConfig("s", sys.executable, (PEER,)), os.environ, reaper=reaper)
     with anyio.move_on_after(0.5):
-        async with Client(stdio(process)):
+        async with Client(stdio(process, limits=Limits())):
             await anyio.sleep_forever()
     assert process.returncode == 0
 
@@ -309,7 +313,7 @@ async def test_what_json_cannot_hold_fails_that_request_only(reaper: Reaper) -> 
     process = spawn(ServerConfig("s", sys.executable, (PEER,)), os.environ, reaper=reaper)
     circle: dict[str, object] = {}
     circle["self"] = circle
-    async with stdio(process) as (received, sending):
+    async with stdio(process, limits=Limits()) as (received, sending):
         for number, value in enumerate((object(), circle)):
             request = t.JSONRPCRequest(jsonrpc="2.0", id=number, method="ping", params={"x": value})
             await sending.send(SessionMessage(request))

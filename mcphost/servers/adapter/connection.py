@@ -40,6 +40,8 @@ class Listener(Protocol):
 
     def logged(self, params: Mapping[str, Any]) -> None: ...
 
+    def flooded(self, complaint: str) -> None: ...
+
     def ended(self) -> None:
         """The connection is gone; told once or more."""
 
@@ -63,8 +65,8 @@ class Connection:
             Edge(
                 transport,
                 self,
+                limits=settings.limits,
                 probe=settings.probe,
-                rate=settings.limits.notifications,
                 secrets=settings.secrets,
                 tap=settings.tap,
             )
@@ -150,6 +152,9 @@ class Connection:
 
     def logged(self, params: Mapping[str, Any]) -> None:
         self._listener.logged(params)
+
+    def flooded(self, complaint: str) -> None:
+        self._listener.flooded(complaint)
 
     def ended(self) -> None:
         self.leave()

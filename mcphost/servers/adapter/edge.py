@@ -20,9 +20,10 @@ from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.shared.message import SessionMessage
 
+from mcphost.config.schema import Limits
 from mcphost.config.secrets import NONE, Secrets
 from mcphost.servers.adapter.errors import local_error
-from mcphost.servers.adapter.flood import RATE, Bucket
+from mcphost.servers.adapter.flood import Flood
 from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, MAX_ITEMS, Kind, too_deep
 from mcphost.servers.wire import Passed, Tap
 from mcphost.text import encodable, one_line
@@ -81,6 +82,9 @@ class Observer(Protocol):
 
     def logged(self, params: Mapping[str, Any]) -> None: ...
 
+    def flooded(self, complaint: str) -> None:
+        """It says more than it may; told once."""
+
     def ended(self) -> None:
         """Nothing will come any more."""
 
@@ -94,8 +98,8 @@ class Edge:
         transport: Transport,
         observer: Observer,
         *,
+        limits: Limits,
         probe: float = math.inf,
-        rate: int = RATE,
         secrets: Secrets = NONE,
         tap: Tap | None = None,
     ) -> None:
@@ -109,7 +113,8 @@ class Edge:
         self.probe_ends = math.inf
         self.reading = anyio.CancelScope()  # around the wait for the next message
         self._requests: dict[t.RequestId, tuple[str, bool]] = {}  # open ones: method, modern
-        self._notifications = Bucket(rate, 4 * rate)
+        self._flood = Flood.of(limits)
+        self._flooded = False
 
     async def __aenter__(self) -> tuple[Incoming, Outgoing]:
         read, write = await self._transport.__aenter__()
@@ -159,8 +164,9 @@ class Edge:
         message = item.message
         _redact(message, self._secrets)
         self._show("server", message)
+        admitted = self._admits(message)
         if isinstance(message, t.JSONRPCNotification):
-            return item if self._notified(message.method, message.params or {}) else None
+            return item if self._notified(message.method, message.params or {}, admitted) else None
         if isinstance(message, t.JSONRPCResponse | t.JSONRPCError) and message.id is not None:
             method, modern = self._requests.pop(coerce_request_id(message.id), ("", False))
             if method == "server/discover":
@@ -168,7 +174,14 @@ class Edge:
                 self._observer.probed("answered")
             if isinstance(message, t.JSONRPCResponse) and method:
                 item.message = _received(message, method, modern)
-        return item
+        return item if admitted else None
+
+    def _admits(self, message: t.JSONRPCMessage) -> bool:
+        admitted = self._flood.admits(message)
+        if not admitted and not self._flooded:
+            self._flooded = True
+            self._observer.flooded(self._flood.complaint)
+        return admitted
 
     def _show(self, sender: Literal["host", "server"], message: t.JSONRPCMessage) -> None:
         if self._tap is None:
@@ -179,9 +192,8 @@ class Edge:
         present = {name: part for name, part in parts.items() if part is not None}
         self._tap(Passed(sender, self._era, {"jsonrpc": "2.0", **present}))
 
-    def _notified(self, method: str, params: Mapping[str, Any]) -> bool:
+    def _notified(self, method: str, params: Mapping[str, Any], allowed: bool) -> bool:
         """Tell the observer; whether the Client needs the notification too."""
-        allowed = self._notifications.take()
         if kind := _CHANGES.get(method):
             self._observer.changed(kind)  # even in a flood: the observer coalesces
         elif method == "notifications/message":

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import mcp_types as t
 
-RATE = 500  # notifications a second
+from mcphost.config.schema import Limits
+
 MAX_KEPT = 100  # different changes waiting at once
 
 # Only at the very start of a line, where it cannot be a part of somebody's answer.
@@ -51,12 +52,23 @@ class Bucket:
 class Flood:
     """The budgets of one connection. `dropped` counts what was left out; `kept` holds changes that wait for room."""
 
-    chatter: Bucket = field(default_factory=lambda: Bucket(RATE, 4 * RATE))
-    news: Bucket = field(default_factory=lambda: Bucket(RATE, 4 * RATE))
-    requests: Bucket = field(default_factory=lambda: Bucket(50, 500))
-    cancellations: Bucket = field(default_factory=lambda: Bucket(50, 500))  # as many as there can be requests
+    chatter: Bucket
+    news: Bucket
+    requests: Bucket
+    cancellations: Bucket
     dropped: int = 0
     kept: dict[str, t.JSONRPCNotification] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, limits: Limits) -> Flood:
+        """Cancellations may be as many as the requests that they can be about."""
+        notifications, requests = limits.notifications, limits.requests
+        return cls(
+            chatter=Bucket(notifications, 4 * notifications),
+            news=Bucket(notifications, 4 * notifications),
+            requests=Bucket(requests, 10 * requests),
+            cancellations=Bucket(requests, 10 * requests),
+        )
 
     def refuses_line(self, line: bytes) -> bool:
         """Whether `line` is progress or a log message over the budget: dropped before it costs a parse."""
@@ -66,21 +78,32 @@ class Flood:
 
     def refuses(self, message: t.JSONRPCMessage) -> bool:
         """Whether `message` must not pass now; a change may be kept for later."""
+        if self.admits(message):
+            return False
+        if not (isinstance(message, t.JSONRPCNotification) and self._keep(message)):
+            self.dropped += 1
+        return True
+
+    def admits(self, message: t.JSONRPCMessage) -> bool:
+        """Whether `message` was within its budget."""
         match message:
             case t.JSONRPCNotification(method="notifications/cancelled"):
-                passes = self.cancellations.take()
+                return self.cancellations.take()
             case t.JSONRPCNotification(method="notifications/progress" | "notifications/message"):
-                passes = self.chatter.take()
+                return self.chatter.take()
             case t.JSONRPCNotification():
-                passes = self.news.take()
-                if not passes and self._keep(message):
-                    return True
+                return self.news.take()
             case t.JSONRPCRequest():
-                passes = self.requests.take()
+                return self.requests.take()
             case _:
-                return False
-        self.dropped += not passes
-        return not passes
+                return True
+
+    @property
+    def complaint(self) -> str:
+        """What the server does wrong, in words that can follow its name."""
+        notifications = f"{self.news.rate:.0f} notifications (notificationsPerSecond)"
+        requests = f"{self.requests.rate:.0f} requests (requestsPerSecond)"
+        return f"sends more than {notifications} or {requests} a second; the rest is dropped"
 
     def released(self) -> Iterator[t.JSONRPCNotification]:
         """The kept changes for which there is room by now."""

@@ -20,7 +20,7 @@ import mcp_types as t
 from mcp.client.streamable_http import streamable_http_client
 
 from mcphost import __version__
-from mcphost.config.schema import Limits, ServerConfig
+from mcphost.config.schema import MAX_HEADERS, Limits, ServerConfig
 from mcphost.servers.adapter.answers import Events, answer, kept
 from mcphost.servers.adapter.edge import Transport
 from mcphost.servers.adapter.errors import Fault, local_error
@@ -46,14 +46,14 @@ _SESSION = "mcp-session-id"
 class Guard(httpx2.AsyncBaseTransport):
     """Around the transport that does the work. `forget` is called when the server forgot our session."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, *, limit: int) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, limits: Limits) -> None:
         self.forgotten = False
         self.unauthorized = False
         self.forget: Callable[[], None] = lambda: None
         self.broken: str | None = None
         self._inner = inner
         self._home = httpx2.URL(url)
-        self._limit = limit
+        self._limits = limits
         self._opened: list[float] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -72,7 +72,12 @@ class Guard(httpx2.AsyncBaseTransport):
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol) as error:
             return _fault(request, "unreachable", f"{_origin(self._home)}: {_reason(error)}")
         except httpx2.TransportError as error:
+            if "Receive buffer too long" in str(error):  # the parser's own limit, which is the largest there can be
+                return self._oversized(request, "the head of its answer", MAX_HEADERS, "headerBytes")
             return _fault(request, "cut", _reason(error))
+        if sum(len(name) + len(value) for name, value in response.headers.raw) > self._limits.header_bytes:
+            await response.aclose()
+            return self._oversized(request, "the head of its answer", self._limits.header_bytes, "headerBytes")
         return await self._received(request, response)
 
     async def aclose(self) -> None:
@@ -89,7 +94,7 @@ class Guard(httpx2.AsyncBaseTransport):
             return httpx2.Response(
                 response.status_code,
                 headers=kept(response.headers),
-                stream=_Events(Events(_unread(request, response), id, limit=self._limit), self),
+                stream=_Events(Events(_unread(request, response), id, limit=self._limits.message_bytes), self),
                 request=request,
             )
         if response.status_code in (202, 204) or 300 <= response.status_code < 400:
@@ -99,8 +104,7 @@ class Guard(httpx2.AsyncBaseTransport):
         except httpx2.HTTPError as error:
             return _fault(request, "cut", f"its answer broke off: {_reason(error)}")
         if body is None:
-            size = f"{self._limit >> 20} MiB" if self._limit >> 20 else f"{self._limit} bytes"
-            return _fault(request, "invalid", f"its answer is larger than {size} (messageBytes)")
+            return self._oversized(request, "its answer", self._limits.message_bytes, "messageBytes")
         if response.status_code >= 400:
             return await self._failed(request, response, kind, body)
         if request.method == "POST" and kind != _JSON:
@@ -112,9 +116,13 @@ class Guard(httpx2.AsyncBaseTransport):
             return _fault(request, "invalid", "what it answered is no answer to this request")
         return httpx2.Response(response.status_code, headers=kept(response.headers), content=found, request=request)
 
+    def _oversized(self, request: httpx2.Request, what: str, limit: int, setting: str) -> httpx2.Response:
+        size = f"{limit >> 20} MiB" if limit >> 20 else f"{limit} bytes"
+        return _fault(request, "invalid", f"{what} is larger than {size} ({setting})")
+
     async def _read(self, request: httpx2.Request, response: httpx2.Response) -> bytes | None:
         """The decompressed body; an error's is cut, any other that is over the limit gives None."""
-        limit = self._limit if response.status_code < 400 else ERROR_BODY
+        limit = self._limits.message_bytes if response.status_code < 400 else ERROR_BODY
         body = bytearray()
         try:
             async for part in _unread(request, response).aiter_bytes():
@@ -186,7 +194,7 @@ class HttpLink:
             proxy=proxy,
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30),
         )
-        self._guard = Guard(inner, config.url, limit=limits.message_bytes)
+        self._guard = Guard(inner, config.url, limits)
         self._client = httpx2.AsyncClient(
             transport=self._guard,
             headers={"User-Agent": f"mcphost/{__version__}", **config.headers},

@@ -59,14 +59,9 @@ class StdioLink(_Lasting):
 
     def __init__(self, process: Process, *, limits: Limits, noise: Callable[[str], None]) -> None:
         process.stderr_bytes = limits.stderr_bytes
-        self.transport: Transport = stdio(
-            process,
-            limit=limits.message_bytes,
-            blocked=limits.blocked_write,
-            rate=limits.notifications,
-            noise=noise,
-        )
+        self.transport: Transport = stdio(process, limits=limits, noise=noise)
         self._process = process
+        self._limits = limits
 
     @property
     def pid(self) -> int | None:
@@ -90,7 +85,7 @@ class StdioLink(_Lasting):
         )
 
     async def close(self) -> None:
-        await self._process.stop()
+        await self._process.stop(eof=self._limits.stop, term=self._limits.kill)
 
 
 class LiveLink(_Lasting):

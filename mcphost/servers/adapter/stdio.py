@@ -22,7 +22,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from pydantic_core import PydanticSerializationError
 
-from mcphost.servers.adapter.flood import RATE, Bucket, Flood
+from mcphost.config.schema import Limits
+from mcphost.servers.adapter.flood import Flood
 from mcphost.servers.adapter.framing import Lines, Oversized, Stray, decode, failure
 from mcphost.servers.process import Process
 from mcphost.text import encodable, one_line
@@ -32,8 +33,6 @@ Streams: TypeAlias = tuple[
     MemoryObjectSendStream[SessionMessage],
 ]
 
-LIMIT = 16 * 1024 * 1024  # bytes of one message
-BLOCKED = 10.0  # seconds that a write may wait for the server to read
 _ENDLESS = 4  # times the limit: a line this long will not end
 _CHUNK = 64 * 1024
 _IN_THREAD = 256 * 1024  # bytes; parsing less takes no longer than handing it over
@@ -45,19 +44,13 @@ _RELEASE = 0.05  # seconds between looks at changes that wait for room
 
 @asynccontextmanager
 async def stdio(
-    process: Process,
-    *,
-    limit: int = LIMIT,
-    blocked: float = BLOCKED,
-    rate: int = RATE,
-    noise: Callable[[str], None] | None = None,
+    process: Process, *, limits: Limits, noise: Callable[[str], None] = lambda text: None
 ) -> AsyncIterator[Streams]:
     """A transport for `mcp.Client` over `process`, which ends with it.
 
-    `limit` bounds one message, in bytes; a write may wait `blocked` seconds for the server to read; `rate` bounds its
-    notifications in a second. `noise` is told, once each, of output that is no message and of floods.
+    `noise` is told, once each, of output that is no message and of floods.
     """
-    connection = _Connection(process, limit, blocked, rate, noise or (lambda text: None))
+    connection = _Connection(process, limits, noise)
     async with anyio.create_task_group() as tasks:
         try:
             await tasks.start(connection.run)
@@ -68,15 +61,14 @@ async def stdio(
 
 
 class _Connection:
-    def __init__(self, process: Process, limit: int, blocked: float, rate: int, noise: Callable[[str], None]) -> None:
+    def __init__(self, process: Process, limits: Limits, noise: Callable[[str], None]) -> None:
         self._process = process
-        self._limit = limit
-        self._blocked = blocked
+        self._limits = limits
+        self._limit = limits.message_bytes
         self._noise = noise
         self._receiving, self.received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         self.sending, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
-        self._rate = rate
-        self._flood = Flood(chatter=Bucket(rate, 4 * rate), news=Bucket(rate, 4 * rate))
+        self._flood = Flood.of(limits)
         self._running = anyio.CancelScope(shield=True)
         self._flushed = anyio.Event()
         self._reading = anyio.CancelScope()
@@ -100,7 +92,7 @@ class _Connection:
         self.sending.close()
         with anyio.move_on_after(_FLUSH):
             await self._flushed.wait()
-        await self._process.stop()
+        await self._process.stop(eof=self._limits.stop, term=self._limits.kill)
         self._running.cancel()
 
     async def _watch(self) -> None:
@@ -154,8 +146,7 @@ class _Connection:
                     await self._give(item)
         if self._flood.dropped and not self._flooded:
             self._flooded = True
-            kinds = f"{self._rate} notifications (notificationsPerSecond) or 50 requests"
-            self._noise(f"sends more than {kinds} a second; the rest is dropped")
+            self._noise(self._flood.complaint)
 
     async def _oversized(self, line: Oversized) -> None:
         if line.id is None:
@@ -198,7 +189,7 @@ class _Connection:
                     if data := self._encoded(message.message):
                         await self._send(data)
             except TimeoutError:
-                self._process.fail(f"read nothing for {self._blocked:g} s (blockedWriteSeconds)")
+                self._process.fail(f"read nothing for {self._limits.blocked_write:g} s (blockedWriteSeconds)")
             except (OSError, ValueError, anyio.ClosedResourceError):
                 await self._ended("its input")
             self._flushed.set()
@@ -222,7 +213,7 @@ class _Connection:
         while rest:
             written = self._process.stdin.write(rest)
             if written is None:
-                with anyio.fail_after(self._blocked):
+                with anyio.fail_after(self._limits.blocked_write):
                     await anyio.wait_writable(self._process.stdin)
             else:
                 rest = rest[written:]
