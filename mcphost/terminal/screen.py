@@ -167,8 +167,7 @@ class Screen:
 
     async def lend(self, use: Callable[[], T]) -> T:
         """Give the terminal to `use`, which runs in a thread; what is said meanwhile is printed afterwards."""
-        with self._scrollback.paused():
-            return await run_in_terminal(use, in_executor=True)
+        return await run_in_terminal(use, in_executor=True)
 
     def fill(self, line: str, *, choose: bool) -> None:
         """Let `line` stand in front of what is typed; with `choose` its completions are offered, unless something else

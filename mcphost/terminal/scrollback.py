@@ -1,7 +1,7 @@
 """What has been said for good: printed above the live region once, and the terminal's own from then on.
 
-Law: this is the only writer above the region, and one flush is one write to the terminal, the redrawn region included,
-so that nothing flickers and no output lands in the middle of the input line.
+Law: this is the only writer above the region, and it writes within a frame, which is one write to the terminal: nothing
+flickers, and no output lands in the middle of the input line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from prompt_toolkit.application import Application
 
-GATHER = 0.01  # seconds that pieces are gathered for before they are written
+GATHER = 0.01  # seconds that pieces are gathered for before a frame is drawn for them
 
 # What belongs together; an empty line parts one group from the next, and one block of an answer from the next.
 Group: TypeAlias = Literal["user", "answer", "calls", "notes", "output", "shell"]
@@ -64,21 +64,12 @@ class Scrollback:
         self._pending: list[str] = []
         self._last: Group | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._paused = False
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Write nothing: the terminal is somebody else's."""
-        self._paused = True
-        try:
-            yield
-        finally:
-            self._paused = False
-            self._schedule()
 
     def attach(self, app: Application[None]) -> None:
-        """From now on `app` draws the region below; what was put before is written with it."""
+        """From now on `app` draws the region below. Each of its frames has first what was put until then: what leaves
+        the region is never gone from the screen for a moment."""
         self._app = app
+        app.before_render += self._print_above
         self._schedule()
 
     def put(self, text: str, group: Group, *, joined: bool = False) -> None:
@@ -89,23 +80,24 @@ class Scrollback:
         self._schedule()
 
     def flush(self) -> None:
-        """Write now what is pending."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if not self._pending or self._paused:
-            return
-        text = "".join(self._pending).replace("\n", "\r\n")
-        self._pending.clear()
-        if self._app is not None and self._app.is_running:
+        """Write now what is pending: there is no region any more."""
+        self._write()
+        self._output.flush()
+
+    def _print_above(self, app: Application[None]) -> None:
+        if self._pending:
             with self._output.held():
-                self._app.renderer.erase()
-                self._output.write_raw(text)
-            self._app.invalidate()
-        else:
-            self._output.write_raw(text)
-            self._output.flush()
+                app.renderer.erase()
+            self._write()
+
+    def _write(self) -> None:
+        self._output.write_raw("".join(self._pending).replace("\n", "\r\n"))
+        self._pending.clear()
 
     def _schedule(self) -> None:
         if self._app is not None and self._pending and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(GATHER, self._draw, self._app)
+
+    def _draw(self, app: Application[None]) -> None:
+        self._timer = None
+        app.invalidate()
