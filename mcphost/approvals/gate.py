@@ -143,7 +143,7 @@ class Gate:
     def _flow(self, tool: Tool, arguments: Mapping[str, Any]) -> Flow | None:
         """Where the arguments came from, if that deserves a question of its own that was not answered yet."""
         flow = self._guard.flow(tool, arguments)
-        if flow is None or (flow.source, tool.server, tool.tool) in self._flows:
+        if flow is None or (flow.source, tool.destination(arguments), tool.tool) in self._flows:
             return None
         return None if self._policy.yolo and not flow.secret else flow
 
@@ -174,7 +174,7 @@ class Gate:
             said = f": {answer.reason}" if answer.reason else ", and never wants it to run" * answer.disable
             return _refused(call, tool, f"the person said no{said}{forgotten}", asked=True)
         if doubt.flow:
-            self._flows.add((doubt.flow.source, tool.server, tool.tool))
+            self._flows.add((doubt.flow.source, tool.destination(waiting.arguments), tool.tool))
         return await self._go(call, tool, answer, alike)
 
     def _unattended(self, call: ToolCall, tool: Tool, doubt: _Doubt, why: str) -> Go | Refuse:

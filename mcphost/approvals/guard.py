@@ -60,8 +60,9 @@ class Guard:
         secret = self._secrets.found(arguments)
         if secret is not None:
             return Flow(secret, f"its arguments hold a secret: {secret}", secret=True)
+        destination = tool.destination(arguments)
         for server, known in self._known.items():
-            if server == tool.server or server in self._accepts(tool.server):
+            if server == destination or server in self._accepts(destination):
                 continue
             for text in _texts(arguments):
                 if found := known.find(text):

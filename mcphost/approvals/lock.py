@@ -15,7 +15,7 @@ from typing import Any
 from mcphost.approvals.differences import difference
 from mcphost.config.files import read_text
 from mcphost.errors import Drift, UsageError
-from mcphost.tools import Tool
+from mcphost.tools import HOST, Tool
 
 NAME = "mcphost.lock"
 VERSION = 1
@@ -70,7 +70,9 @@ class Lock:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
     def holds(self, tool: Tool) -> bool:
-        """Whether this very definition of this tool is in the lock."""
+        """Whether this very definition of this tool is in the lock; the host's own are part of the program."""
+        if tool.server == HOST:
+            return True
         server = self.servers.get(tool.server)
         return server is not None and server.tools.get(tool.tool, {}).get("sha256") == tool.pin
 

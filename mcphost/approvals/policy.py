@@ -110,9 +110,15 @@ class Policy:
         return Judgement(self.default, f"no rule is about it, and the default is {self.default}")
 
     def matching(self, tool: Tool, arguments: Mapping[str, Any]) -> list[Rule]:
-        """The rules that are about this call, in the order they were given."""
+        """The rules that are about this call, in the order they were given. What denies or asks about a server's tools
+        does so also where a tool of the host reaches that server."""
+        reached = tool.destination(arguments)
         return [
-            rule for rule in self.rules if self._names(rule, tool.server, tool.tool) and fits(rule, tool, arguments)
+            rule
+            for rule in self.rules
+            if self._names(rule, tool.server, tool.tool)
+            or (rule.decision != "allow" and self._names(rule, reached, tool.tool))
+            if fits(rule, tool, arguments)
         ]
 
     def hides(self, server: str, tool: str) -> bool:

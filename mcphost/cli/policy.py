@@ -169,12 +169,12 @@ def _case(node: Node) -> _Case:
 def _tool(config: Config, name: str, rules: Policy, annotations: Mapping[str, Any] | None = None) -> Tool:
     """A stand-in for a tool whose server is not asked: where an answer about it is remembered, as it was then."""
     from mcphost.servers.definition import defined
-    from mcphost.tools import Tool
+    from mcphost.tools import HOST, LOCAL, Tool
 
     server, joint, tool = name.partition("__")
     if not joint or not tool:
         raise UsageError(f"{one_line(name)!r} is no SERVER__TOOL")
-    if server not in config.servers and server != "local":
+    if server not in config.servers and server not in (HOST, LOCAL):
         known = checks.did_you_mean(server, config.servers)
         raise UsageError(f"there is no server {one_line(server)!r}{known}")
     entry = config.servers.get(server)

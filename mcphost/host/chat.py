@@ -15,13 +15,14 @@ from mcphost.agent import Agent, Conversation, OnUnknown, Reply, abandon, unansw
 from mcphost.approvals import Gate, Guard, Policy
 from mcphost.errors import Busy, UsageError
 from mcphost.events import Event, Noticed, Show, TurnEnded, TurnStarted
+from mcphost.host.suggestions import Suggestions
 from mcphost.host.system import compose_system
 from mcphost.journal import Record
 from mcphost.messages import Block, Message, ToolResult, Usage, UserMessage, text_block
 from mcphost.models.base import Model
 from mcphost.questions import Approval, Frontend, WaitingCall, approval
 from mcphost.requests import Requests
-from mcphost.tools import Toolbox
+from mcphost.tools import HostServer, Toolbox
 
 if TYPE_CHECKING:
     from mcphost.host.host import Host
@@ -51,6 +52,7 @@ class Chat:
         self.conversation = _recorded(record) if record else None
         self.turn = 0
         self.system = system
+        self.suggestions = Suggestions()
         self._record = record
         self._patience = patience
         self._inbox: deque[UserMessage] = deque()
@@ -60,7 +62,7 @@ class Chat:
         self._told: set[str] = set()
         self._sinks: list[Show] = []
         self.toolbox = Toolbox(
-            lambda: host.servers.values(),
+            lambda: (*host.servers.values(), HostServer(lambda: host.servers)),
             host.tools,
             limits=host.config.limits,
             spill=host.spill,

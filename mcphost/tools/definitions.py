@@ -20,7 +20,9 @@ from mcphost.messages import ToolDefinition
 from mcphost.servers.weight import measured
 from mcphost.servers.wire import WireTool
 
-LOCAL = "local"  # the server of Python functions, which no configured one may be called; their words need no mark
+# What no configured server may be called; their words need no mark.
+LOCAL = "local"  # the server of Python functions
+HOST = "mcphost"  # the server of the host's own tools
 MAX_DESCRIPTION = 2048  # bytes of UTF-8
 MAX_DEFINITION = 256 * 1024  # characters of JSON
 MAX_DEPTH = 64  # levels of JSON: 32 of a schema, each being a keyword and a name
@@ -87,6 +89,10 @@ class Tool:
         """Whether it may run again where nobody knows if it ran."""
         return self.read_only or self.idempotent
 
+    def destination(self, arguments: Mapping[str, Any]) -> str:
+        """The server that `arguments` go to: the host's own tools hand them on."""
+        return str(arguments.get("server")) if self.server == HOST else self.server
+
     def _trusted_hint(self, hint: str) -> bool:
         return self.trusted and self.definition.get("annotations", {}).get(hint) is True
 
@@ -96,7 +102,7 @@ class Tool:
         return self._told
 
     def _said(self, description: str) -> str:
-        mark = f"{self.server} says: " if description and self.server != LOCAL else ""
+        mark = f"{self.server} says: " if description and self.server not in (LOCAL, HOST) else ""
         return _capped(mark + text.safe(description))
 
 

@@ -139,7 +139,7 @@ class Toolbox:
         except (ServerError, SignInNeeded) as error:
             words = self._secrets.redact(_what_happened(error, tool))
             outcome = CallOutcome((text_block(words),), is_error=True)
-        origin = Origin(tool.server, tool.tool)
+        origin = Origin(tool.destination(call.arguments or {}), tool.tool)
         return ToolResult(call.id, outcome.content, outcome.structured, outcome.is_error, origin, outcome.note)
 
     async def _outcome(
