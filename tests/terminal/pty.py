@@ -13,16 +13,9 @@ import pexpect
 import pyte
 
 from tests.cli.program import PROGRAM
+from tests.terminal.emulator import Emulator
 
 PATIENCE = 20.0  # seconds that a text may take to appear
-
-
-class Dim(pyte.HistoryScreen):
-    """Shows dim text as bright black: the emulator knows no dim."""
-
-    def select_graphic_rendition(self, *attrs: int, private: bool = False) -> None:
-        if not private:
-            super().select_graphic_rendition(*(90 if attr == 2 else attr for attr in attrs))
 
 
 class Pty:
@@ -43,19 +36,17 @@ class Pty:
         self.child.delaybeforesend = None
         self.modes = termios.tcgetattr(self.child.child_fd)
         self.raw = ""
-        self.screen = Dim(columns, rows, history=10_000, ratio=0.5)
+        self.screen = Emulator(columns, rows)
         self._stream = pyte.Stream(self.screen)
 
     @property
     def display(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        return "\n".join(self.screen.display)
 
     @property
     def text(self) -> str:
         """What was scrolled away, and the display."""
-        columns = range(self.screen.columns)
-        gone = ("".join(line[column].data for column in columns).rstrip() for line in self.screen.history.top)
-        return "\n".join([*gone, self.display])
+        return self.screen.text
 
     def resize(self, columns: int, rows: int) -> None:
         self.screen.resize(rows, columns)

@@ -24,19 +24,20 @@ from mcphost.terminal.compose import on_screen
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.repl import Repl
 from mcphost.terminal.scrollback import Terminal
+from tests.terminal.emulator import Emulator
 
 PATIENCE = 8.0  # seconds that a text may take to appear
 ESC, ENTER, UP, CTRL_C, CTRL_D, CTRL_J, CTRL_S = "\x1b", "\r", "\x1b[A", "\x03", "\x04", "\n", "\x13"
 
 
 class Screen:
-    """What a person would see: `display`, and `lines` with everything that was scrolled away before it."""
+    """What a person would see: `display`, and `text` with everything that was scrolled away before it."""
 
-    def __init__(self, columns: int, rows: int) -> None:
+    def __init__(self, columns: int, rows: int, *, clusters: bool = False) -> None:
         self.size = (columns, rows)
         self.raw = ""
         self.encoding = "utf-8"
-        self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=0.5)
+        self._screen = Emulator(columns, rows, clusters=clusters)
         self._stream = pyte.Stream(self._screen)
         self._drawn = asyncio.Event()
 
@@ -55,21 +56,19 @@ class Screen:
 
     @property
     def display(self) -> list[str]:
-        return [line.rstrip() for line in self._screen.display]
+        return self._screen.display
 
     def background(self, row: int) -> str:
         """The colour behind the second cell of a row."""
         return str(self._screen.buffer[row][1].bg)
 
-    @property
-    def lines(self) -> list[str]:
-        columns = self._screen.columns
-        gone = ["".join(line[column].data for column in range(columns)) for line in self._screen.history.top]
-        return [line.rstrip() for line in gone] + self.display
+    def column(self, text: str) -> list[int]:
+        """The column in which `text` begins, for each row that shows it."""
+        return self._screen.column(text)
 
     @property
     def text(self) -> str:
-        return "\n".join(self.lines)
+        return self._screen.text
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         try:
@@ -147,6 +146,7 @@ async def chatting(
     config: Config | None = None,
     history: Path = Path("/dev/null"),
     size: tuple[int, int] = (100, 30),
+    clusters: bool = False,
     color: bool = True,
     opening: asyncio.Event | None = None,
     environ: Mapping[str, str] | None = None,
@@ -154,8 +154,9 @@ async def chatting(
     journal: Journal | None = None,
     yolo: bool = False,
 ) -> AsyncIterator[Tty]:
-    """A chat that runs until the block ends. With `opening`, its Host comes only when that is set."""
-    screen = Screen(*size)
+    """A chat that runs until the block ends. With `opening`, its Host comes only when that is set. `clusters` is as for
+    the Emulator."""
+    screen = Screen(*size, clusters=clusters)
     output = Terminal(cast(TextIO, screen), lambda: screen.size, "xterm-256color")
 
     async def open_host(frontend: ScreenFrontend) -> tuple[Host, Registry]:
