@@ -244,6 +244,46 @@ class Trust:
     refusal: TrustDecision = field(default=TrustDecision(trusted=False, asked=False), init=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ArgumentValue:
+    """Answer to PromptArgument. `value` None: the prompt is not wanted any more."""
+
+    value: str | None
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PromptArgument:
+    """What shall this argument be, which a server's prompt needs? `given` are the values of others, by name.
+
+    `description` is the server's word, `suggestions` what it suggests before anything is typed.
+    """
+
+    server: str
+    prompt: str
+    argument: str
+    description: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+    suggestions: tuple[str, ...] = ()
+    refusal: ArgumentValue = field(default=ArgumentValue(None, asked=False), init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDecision:
+    send: bool
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPreview:
+    """Shall this be sent? `messages` are what a server made of its prompt, as wire JSON."""
+
+    server: str
+    prompt: str
+    messages: tuple[Mapping[str, Any], ...]
+    refusal: PromptDecision = field(default=PromptDecision(send=False, asked=False), init=False)
+
+
 class Silent:
     """The Frontend of nobody: shows nothing, and every question gets its refusal."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from mcphost import commands
 from mcphost.commands import interpret
-from mcphost.commands.typed import prompt_arguments
+from mcphost.commands.prompts import prompt_arguments
 from mcphost.config.schema import Config
 from mcphost.demo.notes import NoteStore
 from mcphost.demo.server import create_server

@@ -14,16 +14,20 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any, Literal, cast
 
-from mcphost.frontends import consent, form, further, samples
+from mcphost.frontends import consent, form, further, preview, samples
 from mcphost.frontends.paint import Paint
 from mcphost.messages import to_json
 from mcphost.questions import (
     A,
     Approval,
+    ArgumentValue,
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
     Further,
+    PromptArgument,
+    PromptDecision,
+    PromptPreview,
     Question,
     SampleResult,
     SamplingDecision,
@@ -75,6 +79,10 @@ class Asker:
                 answer = await self._repeat(asked)
             case StepLimit():
                 answer = await self._go_on(asked)
+            case PromptArgument():
+                answer = await self._argument(asked)
+            case PromptPreview():
+                answer = await self._preview(asked)
             case _:
                 answer = question.refusal
         return cast("A", answer)
@@ -127,6 +135,20 @@ class Asker:
                 return further.further(key, words)
             except ValueError as error:
                 self._say(f"  expected {error}, as in: m 10")
+
+    async def _argument(self, question: PromptArgument) -> ArgumentValue:
+        self._say(self._paint.bold(f"? {preview.wanted(question)}"))
+        for line in preview.about(question):
+            self._say(f"  {line}")
+        typed = await self._line(f"  {one_line(question.argument)} (Enter alone: leave the prompt): ")
+        return ArgumentValue(typed.strip() or None if typed else None)
+
+    async def _preview(self, question: PromptPreview) -> PromptDecision:
+        self._say(self._paint.bold(f"? {preview.title(question)}"))
+        for role, text in preview.parts(question):
+            self._quote(role, text)
+        key, _ = await self._choose("Send it? [y] yes  [n] no: ", "yn")
+        return PromptDecision(send=key == "y")
 
     async def _trust(self, question: Trust) -> TrustDecision:
         self._say(self._paint.bold(f"? {one_line(question.title, 1000)}"))

@@ -21,10 +21,14 @@ from mcphost.frontends.paint import Paint
 from mcphost.messages import ToolResult
 from mcphost.questions import (
     Approval,
+    ArgumentValue,
     ElicitationAnswer,
     ElicitationForm,
     ElicitationUrl,
     Further,
+    PromptArgument,
+    PromptDecision,
+    PromptPreview,
     SamplingDecision,
     SamplingReview,
     StepLimit,
@@ -331,3 +335,34 @@ def test_exact_json_is_json() -> None:
     assert json.loads(exact(value)) == value
     assert safe(exact(value)) == exact(value)
     assert "é 😀" in exact(value)
+
+
+async def test_what_a_prompt_needs_is_asked_for_with_the_servers_suggestions(typist: Typist) -> None:
+    question = PromptArgument("travel", "trip", "to", "Where\x1b[2J to", {"from": "Ulm"}, ("Bern", "Basel\n"))
+    assert await typist.answer(question, "Bern") == ArgumentValue("Bern")
+    assert "? The prompt trip of server travel needs to\n  from=Ulm\n" in typist.shown
+    assert "travel describes it: Where\ufffd[2J to\n  It suggests: Bern, Basel\n" in typist.shown
+    assert await typist.answer(question, "") == await typist.answer(question, CONTROL_D) == ArgumentValue(None)
+
+
+async def test_a_prompt_is_previewed_with_the_names_and_sizes_of_what_is_no_text(typist: Typist) -> None:
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": "Look \x1b]0;x\x07\n" + "more\n" * 100},
+        {"type": "image", "mimeType": "image/png", "data": "aGVsbG8="},
+        {"type": "resource", "resource": {"uri": "file:///a", "mimeType": "text/plain", "text": "words"}},
+        {"type": "resource", "resource": {"uri": "file:///b", "blob": "aGVs"}},
+        {"type": "resource_link", "uri": "file:///c", "name": "c"},
+    ]
+    question = PromptPreview("eye", "look", tuple({"role": "user", "content": part} for part in parts))
+    assert await typist.answer(question, "", "y") == PromptDecision(send=True)
+    assert "  user:\n  | Look \ufffd]0;x\ufffd\n  | more" in typist.shown
+    assert typist.shown.count("| more") == 29
+    assert "| … 355 more characters" in typist.shown
+    for said in (
+        "[image, image/png, 5 bytes]",
+        "file:///a, text/plain, 5 characters]",
+        "file:///b, 3 bytes]",
+        "file:///c]",
+    ):
+        assert said in typist.shown
+    assert await typist.answer(question, CONTROL_D) == PromptDecision(send=False)
