@@ -1,7 +1,7 @@
 """A server's flat form: what it asks, how a typed line is read, and what is wrong with a value.
 
-It knows the restricted schema of every revision that has elicitation. Law 4: a form has a bounded size, and no regular
-expression of a server is ever run.
+It knows the restricted schema of every revision that has elicitation. Law 4: a form has a bounded size, and a regular
+expression of a server is run in linear time or not at all.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Literal, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
 
 MAX_FIELDS = 50
 MAX_CHOICES = 200
+_PATTERN_BYTES = 100_000  # of a compiled pattern
 
 Kind: TypeAlias = Literal["string", "number", "integer", "boolean", "choice", "choices"]
 
@@ -52,7 +58,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One property of a form. `low` and `high` bound a text's length, a number, or how many choices are taken.
+    """One property of a form. `low` and `high` bound a text's length, a number, or how many choices are taken;
+    `pattern` is a regular expression that a text has to match somewhere.
 
     `title` and `description` are the server's words. `default` None: there is none that would be valid.
     """
@@ -65,6 +72,7 @@ class Field:
     default: Any = None
     choices: tuple[Choice, ...] = ()
     format: str | None = None
+    pattern: str | None = None
     low: float | None = None
     high: float | None = None
 
@@ -84,6 +92,8 @@ class Field:
             return f"expected at most {self._amount(self.high)}"
         if self.format is not None and not _has_format(self.format, value):
             return f"expected {_FORMATS[self.format]}"
+        if self.pattern is not None and not _matches(self.pattern, value):
+            return f"expected text that matches {self.pattern}"
         return None
 
     def read(self, line: str) -> Any:
@@ -95,9 +105,9 @@ class Field:
         try:
             value = self._parse(line)
         except ValueError:
-            raise ValueError(f"expected {self.expected}") from None
+            raise ValueError(f"expected {self.explained}") from None
         if value == "" and self.required:
-            raise ValueError("must be filled in")
+            raise ValueError(f"must be filled in: {self.explained}")
         if problem := self.problem(value):
             raise ValueError(problem)
         return value
@@ -114,9 +124,17 @@ class Field:
             case "boolean":
                 return "yes or no"
             case "choice":
-                return "one of the choices"
+                return "one of the choices, by number or name"
             case "choices":
-                return "choices separated by commas"
+                return "choices, by numbers or names, with commas between them"
+
+    @property
+    def explained(self) -> str:
+        """What is expected, with its bounds."""
+        bounds = [f"at least {self._amount(self.low)}"] if self.low is not None else []
+        bounds += [f"at most {self._amount(self.high)}"] if self.high is not None else []
+        bounds += [f"matching {self.pattern}"] if self.pattern is not None else []
+        return ", ".join([self.expected, *bounds])
 
     def _fits_kind(self, value: Any) -> bool:
         match self.kind:
@@ -161,6 +179,14 @@ class Field:
                 return self._choose(text)
             case "choices":
                 return [self._choose(part.strip()) for part in text.split(",") if part.strip()]
+
+    def chosen(self, line: str) -> list[str]:
+        """The choices that a typed line names so far, whether or not there are enough of them."""
+        found = []
+        for part in line.split(",") if self.kind == "choices" else [line]:
+            with suppress(ValueError):
+                found.append(self._choose(part.strip()))
+        return found
 
     def _choose(self, text: str) -> str:
         """By value, by title, or by its number counted from 1, in this order."""
@@ -224,6 +250,7 @@ def _read(name: str, spec: Mapping[str, Any], required: bool) -> Field:
         default=spec.get("default"),
         choices=choices,
         format=spec.get("format") if kind == "string" and spec.get("format") in _FORMATS else None,
+        pattern=_text(spec, "pattern") or None if kind == "string" else None,
         low=_bound(spec, low),
         high=_bound(spec, high),
     )
@@ -287,3 +314,20 @@ def _has_format(format: str, text: str) -> bool:
                 return bool(_DATE_TIME.fullmatch(text) and datetime.fromisoformat(text.upper()))
     except ValueError:
         return False
+
+
+def _matches(pattern: str, text: str) -> bool:
+    validator = _validator(pattern)
+    return validator is None or validator.is_valid(text)
+
+
+@lru_cache(maxsize=MAX_FIELDS)
+def _validator(pattern: str) -> Validator | None:
+    """Checks a text in linear time. None: there is no such engine for this pattern, and the server judges the text."""
+    import jsonschema_rs
+
+    linear = jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES)
+    try:
+        return jsonschema_rs.validator_for({"pattern": pattern}, offline=True, pattern_options=linear)
+    except ValueError:
+        return None

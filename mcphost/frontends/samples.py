@@ -19,6 +19,17 @@ def editable(question: Asked) -> str:
     return json.dumps(_parts(question) if isinstance(question, SamplingReview) else question.content)
 
 
+def page(line: str) -> str:
+    """What may be changed as a page for an editor: JSON laid out, or the words of an answer that is nothing else."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if isinstance(value, dict) and value.keys() == {"type", "text"} and isinstance(value["text"], str):
+        return value["text"]
+    return json.dumps(value, indent=2)
+
+
 def edit(question: Asked, text: str) -> Asked:
     """The question with what was typed. A text that is no JSON of content is the answer itself.
 

@@ -45,9 +45,6 @@ class Actor:
             text = await self._screen.lend(partial(edited, line.text, self._environ))
         except McpHostError as error:
             self._frontend.fail(str(error))
-            return
-        if text is None:
-            self._frontend.warn("The editor failed: nothing was changed.")
         else:
             self._screen.marks.put_back(line.edited(text))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.input import Input
 
+from mcphost.frontends import browser
 from mcphost.frontends.paint import Paint
 from mcphost.terminal.asking import PanelAsker
 from mcphost.terminal.completion import ChatCompleter
+from mcphost.terminal.editor import edited
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.history import PrivateHistory
 from mcphost.terminal.live import Live
@@ -48,7 +50,7 @@ def on_screen(
 ) -> Repl:
     """A chat on the terminal `output`, ready to `run`. `open_host` as for Repl, given the frontend; so is `resume`.
 
-    `environ` names the editor and the clipboard's program; `editing` is how the input line is edited;
+    `environ` names the editor, the browser and the clipboard's program; `editing` is how the input line is edited;
     `pictures` is the directory for images of results.
     """
 
@@ -61,7 +63,14 @@ def on_screen(
     paint = Paint(color)
     live = Live(paint, renderer)
     panel = Panel(waiting=lambda: max(live.undecided() - 1, 0) + asker.waiting)
-    asker = PanelAsker(panel)
+
+    async def open_url(url: str) -> None:
+        frontend.say(await browser.visit(url, environ or {}))
+
+    async def edit(text: str) -> str:
+        return await repl.screen.lend(partial(edited, text, environ or {}))
+
+    asker = PanelAsker(panel, open_url=open_url, edit=edit)
     scrollback = Scrollback(output)
     frontend = ScreenFrontend(
         scrollback,

@@ -12,11 +12,11 @@ from mcphost.errors import UsageError
 from mcphost.text import encodable
 
 
-def edited(text: str, environ: Mapping[str, str]) -> str | None:
-    """Let the person edit `text` in $VISUAL or $EDITOR, which owns the terminal until it ends; None: it failed.
+def edited(text: str, environ: Mapping[str, str]) -> str:
+    """Let the person edit `text` in $VISUAL or $EDITOR, which owns the terminal until it ends.
 
     Raises:
-        UsageError: it cannot be started.
+        UsageError: it cannot be started, or it failed.
     """
     command = shlex.split(environ.get("VISUAL") or environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory(prefix="mcphost-") as directory:
@@ -28,4 +28,6 @@ def edited(text: str, environ: Mapping[str, str]) -> str | None:
             raise UsageError(
                 f"the editor {command[0]!r} cannot be started: {error.strerror}", hint="Set EDITOR."
             ) from None
-        return encodable(path.read_text(encoding="utf-8", errors="replace").rstrip("\n")) if code == 0 else None
+        if code != 0:
+            raise UsageError("the editor failed: nothing was changed")
+        return encodable(path.read_text(encoding="utf-8", errors="replace").rstrip("\n"))

@@ -93,8 +93,13 @@ def test_a_default_that_does_not_fit_is_none() -> None:
     assert field(type="array", items={"enum": ["a"]}, default=["a"]).default == ["a"]
 
 
-def test_no_pattern_of_a_server_is_run() -> None:
-    assert field(type="string", pattern="(a+)+$").problem("a" * 60 + "!") is None
+def test_a_pattern_is_checked_in_linear_time_or_left_to_the_server() -> None:
+    letters = field(type="string", pattern="^[A-Z]+$", minLength=2)
+    assert letters.explained == "text, at least 2 characters, matching ^[A-Z]+$"
+    assert (letters.problem("AB"), letters.problem("Ab")) == (None, "expected text that matches ^[A-Z]+$")
+    assert field(type="string", pattern="(a+)+$").problem("a" * 10_000 + "!")
+    for pattern in ("(?=x)y", "(", "((x{1000}){1000}){1000}", r"(a)\1"):
+        assert field(type="string", pattern=pattern).problem("a") is None
 
 
 @pytest.mark.parametrize("name", ["password", "apiKey", "api_key", "access_token", "cardNumber", "CVV", "user_pin"])

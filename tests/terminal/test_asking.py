@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
+
+import pytest
 
 from mcphost.models.scripted import ScriptedModel
 from mcphost.questions import (
@@ -19,7 +22,9 @@ from mcphost.questions import (
     SamplingReview,
     StepLimit,
 )
-from tests.terminal.tty import CTRL_C, ENTER, ESC, Tty, chatting
+from tests.terminal.tty import CTRL_C, CTRL_S, ENTER, ESC, UP, Tty, chatting
+
+DOWN, TAB, PAGE_UP = "\x1b[B", "\t", "\x1b[5~"
 
 A = TypeVar("A")
 
@@ -46,23 +51,96 @@ async def asking(question: Question[A]) -> AsyncIterator[tuple[Tty, asyncio.Task
         task.cancel()
 
 
-async def test_a_form_is_filled_in_field_by_field_and_sent_when_it_was_seen_whole() -> None:
+async def test_a_form_is_checked_while_it_is_typed_and_sent_when_it_was_seen_whole() -> None:
     async with asking(FORM) as (tty, answer):
         await tty.see("Server shop (not mcphost, not the model) asks you", "│ Who are you?", "! name: this looks like")
         await tty.choose("[y] fill in", "y")
-        await tty.see("field 1 of 4, name: text, needed")
-        await tty.press("x", ENTER)
-        await tty.see("expected at least 2")
-        await tty.press("\x15", "Ada", ENTER)
-        await tty.see("field 2 of 4, age: a whole number, may stay empty", "age: 30")
+        await tty.see("› Your name: field 1 of 4, needed", "✗ must be filled in: text, at least 2 characters")
+        await tty.see("[Ctrl-S] accept, send it", "[Ctrl-N] decline  [Ctrl-G] cancel")
+        tty.type("x")
+        await tty.see("✗ expected at least 2 characters")
+        tty.type(ENTER)
+        tty.type(f"\x15Ada{ENTER}\x151")
+        await tty.see('Your name: "Ada"', "› age: field 2 of 4, may stay empty", "✗ expected at least 18")
+        await tty.press("\x15", ENTER, UP)
+        await tty.see('Your name: "Ada"', "› age: field 2 of 4", "✓ left out (a whole number, at least 18)")
+        await tty.press("1", "7")
+        await tty.press(DOWN)
+        await tty.see("✗ age: 17 (expected at least 18)", "› color: field 3 of 4", "│ The \ufffd[31mbest")
+        await tty.press("2")
+        await tty.see("( ) 1) red", "(•) 2) green", '✓ "green"')
+        await tty.press(CTRL_S)
+        await tty.see("› age: field 2 of 4", "age: 17")
+        await tty.press("\x15", "1", "8", ENTER, ENTER, TAB)
+        await tty.see("news: no", "✓ false")
         await tty.press(ENTER)
-        await tty.see("field 3 of 4", "1) red", "2) green", "│ The \ufffd[31mbest")
-        await tty.press("2", ENTER)
-        await tty.see("field 4 of 4", "news: yes")
-        await tty.press(*"\x08\x08\x08no", ENTER)
-        await tty.see('name: "Ada"', 'color: "green"', "news: false")
-        await tty.choose("[y] send", "y")
-        assert await answer == ElicitationAnswer("accept", {"name": "Ada", "age": 30, "color": "green", "news": False})
+        await tty.see('Your name: "Ada"', 'color: "green"', "news: false")
+        await tty.choose("[y] accept, send it", "y")
+        assert await answer == ElicitationAnswer("accept", {"name": "Ada", "age": 18, "color": "green", "news": False})
+
+
+@pytest.mark.parametrize(("key", "action"), [("\x0e", "decline"), ("\x07", "cancel")])
+async def test_a_form_is_declined_and_cancelled_in_the_middle_of_a_field(
+    key: str, action: Literal["decline", "cancel"]
+) -> None:
+    async with asking(FORM) as (tty, answer):
+        await tty.choose("[y] fill in", "y")
+        await tty.see("field 1 of 4")
+        await tty.press("A", key)
+        assert await answer == ElicitationAnswer(action)
+
+
+DEFAULTS: dict[str, tuple[str, dict[str, Any], Any]] = {
+    "title": ("string", {"default": "two\nlines", "pattern": "^t"}, "two\nlines"),
+    "when": ("string", {"format": "date-time", "default": "2026-01-31T12:00:00Z"}, "2026-01-31T12:00:00Z"),
+    "rate": ("number", {"default": 0.5, "maximum": 1}, 0.5),
+    "sure": ("boolean", {"default": False}, False),
+    "old": ("string", {"enum": ["a", "b"], "enumNames": ["1", "2"], "default": "b"}, "b"),
+    "one": ("string", {"oneOf": [{"const": "x", "title": "y"}, {"const": "y", "title": "x"}], "default": "y"}, "y"),
+    "many": ("array", {"items": {"enum": ["p, q", "r"]}, "minItems": 1, "default": ["p, q", "r"]}, ["p, q", "r"]),
+}
+
+
+async def test_defaults_of_every_type_are_sent_as_they_are_by_one_key_or_after_a_look_at_each() -> None:
+    properties = {name: {"type": kind, **spec} for name, (kind, spec, _) in DEFAULTS.items()}
+    wanted = ElicitationAnswer("accept", {name: value for name, (_, _, value) in DEFAULTS.items()})
+    form = ElicitationForm("shop", "Right?", {"properties": properties, "required": list(properties)})
+    async with asking(form) as (tty, answer):
+        await tty.choose("[s] accept, send it as it stands", "s")
+        assert await answer == wanted
+        again = asyncio.create_task(tty.repl.frontend.ask(replace(form, message="Still right?")))
+        await tty.choose("Still right?", "y")
+        await tty.see("field 1 of 7")
+        await tty.press(*[ENTER] * 7)
+        await tty.choose("[y] accept, send it", "y")
+        assert await again == wanted
+
+
+async def test_enter_declines_a_form_with_a_field_that_looks_like_a_secret() -> None:
+    schema = {"properties": {"password": {"type": "string", "default": "x"}}}
+    async with asking(ElicitationForm("shop", "Sign in", schema)) as (tty, answer):
+        await tty.choose("[n] decline (Enter)", "y")
+        await tty.see("field 1 of 1")
+        await tty.press("yz", ENTER)
+        await tty.see('password: "xyz"', "[y] accept, send it")
+        tty.type(ENTER)
+        assert await answer == ElicitationAnswer("decline")
+
+
+async def test_a_long_form_shows_the_field_that_is_typed_and_scrolls() -> None:
+    properties = {f"f{number}": {"type": "string"} for number in range(40)}
+    async with asking(ElicitationForm("shop", "Much", {"properties": properties})) as (tty, answer):
+        await tty.choose("[y] fill in", "y")
+        for number in range(30):
+            await tty.see(f"› f{number}: field {number + 1} of 40")
+            await tty.press(ENTER)
+        await tty.miss("Much")
+        await tty.press(PAGE_UP, PAGE_UP, PAGE_UP, PAGE_UP)
+        await tty.see("Much", "[Ctrl-N] decline")
+        tty.type("x")
+        await tty.see("› f30", '✓ "x"')
+        await tty.press(CTRL_S)
+        assert await answer == ElicitationAnswer("accept", {"f30": "x"})
 
 
 async def test_a_turn_at_its_limit_gets_as_many_more_steps_as_are_typed() -> None:
@@ -114,9 +192,11 @@ async def test_an_address_is_shown_whole_with_its_host_and_nothing_is_opened() -
     url = "https://example.org/" + "a" * 100 + "?end"
     question = ElicitationUrl("shop", "Sign in\u202e there", url, "example.org", warnings=("it is new",))
     async with asking(question) as (tty, answer):
-        await tty.see("│ Sign in\ufffd there", "! it is new", "It leads to: example.org", "Nothing was opened")
+        await tty.see(
+            "│ Sign in\ufffd there", "! it is new", "It leads to: example.org", "Nothing was opened or fetched"
+        )
         assert url in "".join(tty.screen.display)
-        await tty.choose("[y] yes, I open it", "y")
+        await tty.choose("[y] yes, open it", "y")
         assert await answer == ElicitationAnswer("accept")
 
 
