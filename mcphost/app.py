@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcphost import commands
-from mcphost.approvals import Lock, Mode, Policy, Remembered
+from mcphost.approvals import Coverage, Lock, Mode, Policy, Remembered
 from mcphost.config.schema import CallOrigin, Config
 from mcphost.host import Host
 from mcphost.plugins import Registry
@@ -43,6 +43,7 @@ def host(
     yolo: bool = False,
     origin: CallOrigin = "chat",
     remembered: Remembered | None = None,
+    coverage: Coverage | None = None,
     lock: Lock | None = None,
     guard: bool = False,
     pauses: bool = False,
@@ -65,6 +66,7 @@ def host(
             yolo=yolo,
             origin=origin,
             remembered=remembered,
+            coverage=coverage,
             lock=lock,
         ),
         system=system,

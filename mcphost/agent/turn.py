@@ -86,7 +86,7 @@ class Turn:
         self.message = replies[-1]
         messages = self.conversation.messages
         if calls := unanswered(messages):
-            self.agent.gate.cover(self.agent.toolbox.snapshot().values())
+            await self.agent.gate.cover(self.agent.toolbox.snapshot().values())
             self.agent.gate.take_up(record.waiting)
             pending = {effect.call.id: effect for effect in record.pending if effect.call is not None}
             try:
@@ -114,7 +114,7 @@ class Turn:
 
     async def _step(self, inbox: deque[UserMessage], *notices: Message) -> AssistantMessage:
         self.steps += 1
-        added = [*self._tools_changed(), *inbox, *notices]
+        added = [*await self._tools_changed(), *inbox, *notices]
         inbox.clear()
         self.conversation.messages += added
         message = await self._request(tuple(added))
@@ -137,13 +137,13 @@ class Turn:
         message = await self._step(deque(), Notice(_WRAP_UP))
         return "limit" if message.calls else _FINAL.get(message.stop, "limit")
 
-    def _tools_changed(self) -> list[Message]:
+    async def _tools_changed(self) -> list[Message]:
         """What the model must be told of tools that came, went or changed since it was told last (law 11)."""
         snapshot = self.agent.toolbox.snapshot()
         if snapshot is self.snapshot:
             return []
         self.snapshot = snapshot
-        self.agent.gate.cover(snapshot.values())
+        await self.agent.gate.cover(snapshot.values())
         known = self.conversation.known()
         now = {tool.name: tool.for_model() for tool in snapshot.values()}
         added = tuple(tool for name, tool in now.items() if known.get(name) != tool)

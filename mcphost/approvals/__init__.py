@@ -1,5 +1,6 @@
 """Consent: the Policy judges, the Gate checks, a human decides."""
 
+from mcphost.approvals.coverage import Coverage, Covered
 from mcphost.approvals.gate import Gate, Go, Refuse, Wait
 from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.lock import Lock, Locked
@@ -8,6 +9,8 @@ from mcphost.approvals.remembered import Answer, Remembered
 
 __all__ = [
     "Answer",
+    "Coverage",
+    "Covered",
     "Flow",
     "Gate",
     "Go",

@@ -20,6 +20,7 @@ from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.policy import Judgement, Policy
 from mcphost.approvals.remembered import Answer
 from mcphost.errors import UsageError
+from mcphost.events import Noticed
 from mcphost.messages import Origin, ToolCall, ToolResult, text_block
 from mcphost.questions import Approval, Frontend, Lasting, ToolApproval, WaitingCall
 from mcphost.text import one_line
@@ -87,10 +88,16 @@ class Gate:
         self._waiting: list[_Waiting] = []
         self._one_question = anyio.Lock()
 
-    def cover(self, tools: Iterable[Tool]) -> None:
-        """Let the policy take note of what there is now (`Policy.cover`)."""
+    async def cover(self, tools: Iterable[Tool]) -> None:
+        """Let the policy take note of what there is now (`Policy.cover`), for later sessions too."""
         self._listed = tuple(tools)
         self._policy.cover(self._listed)
+        if self._policy.coverage.unsaved:
+            try:
+                await anyio.to_thread.run_sync(self._policy.coverage.save)
+            except UsageError as error:
+                words = f"what the rules cover is not remembered: {one_line(error.message)}"
+                await self._frontend.show(Noticed(text=words, level="warning"))
 
     def saw(self, result: ToolResult) -> None:
         """Let the guard take note of what a server answered."""

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
 from mcphost.approvals.conditions import fits
+from mcphost.approvals.coverage import Coverage
 from mcphost.approvals.differences import difference
 from mcphost.approvals.lock import Lock
 from mcphost.approvals.remembered import Answer, Remembered
@@ -40,7 +41,8 @@ class Policy:
     """Judges calls by rules and by what a person answered for good (`remembered`; None: nothing is).
 
     `default` holds where no rule does. `yolo` allows everything but what a deny rule denies or `mode` forbids.
-    `origin` is where the calls come from that are judged. With a `lock` nothing runs but what it holds.
+    `origin` is where the calls come from that are judged. `coverage` knows what patterns covered in earlier sessions.
+    With a `lock` nothing runs but what it holds.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Policy:
         yolo: bool = False,
         origin: CallOrigin = "chat",
         remembered: Remembered | None = None,
+        coverage: Coverage | None = None,
         lock: Lock | None = None,
     ) -> None:
         self.rules = tuple(rules)
@@ -60,21 +63,25 @@ class Policy:
         self.yolo = yolo
         self.origin: CallOrigin = origin
         self.remembered = remembered
+        self.coverage = coverage or Coverage()
         self.lock = lock
         self._first: dict[tuple[str, str], Tool] = {}
-        self._in_first_listing: set[tuple[str, str]] = set()
 
     def cover(self, tools: Iterable[Tool]) -> None:
         """Take note of what there is, at a conversation's start and whenever tools may have come.
 
-        Of each server the first tools seen are those that an allow pattern covers; a name that comes later is covered
-        by a rule that spells it out. A definition that changes after it was first seen is covered by none.
+        Of each server an allow pattern covers the tools that are seen when the rule is; a name that comes later is
+        covered by a rule that spells it out. A definition that changes after it was first seen is covered by none.
         """
-        tools = tuple(tools)
-        known = {server for server, _ in self._first}
-        self._in_first_listing |= {(tool.server, tool.tool) for tool in tools if tool.server not in known}
+        by_server: dict[str, list[Tool]] = {}
         for tool in tools:
             self._first.setdefault((tool.server, tool.tool), tool)
+            by_server.setdefault(tool.server, []).append(tool)
+        patterns = [rule for rule in self.rules if rule.decision == "allow" and not _spelled_out(rule)]
+        for rule in patterns:
+            for server, listed in by_server.items():
+                if rule.server in (ANY_SERVER, server) and rule.origin in (None, self.origin):
+                    self.coverage.see(rule, listed)
 
     def judge(self, tool: Tool, arguments: Mapping[str, Any]) -> Judgement:
         """Whether `tool` may run with `arguments`, by the rules and the mode alone."""
@@ -160,14 +167,24 @@ class Policy:
         return self._ask(f"you allowed it for good, but {what} has changed since", changes=changes)
 
     def _allow(self, tool: Tool, rules: Sequence[Rule]) -> Judgement:
-        pair = (tool.server, tool.tool)
+        told = _told(rules[0])
         if not self._as_first_seen(tool):
-            changes = difference(self._first[pair].definition, tool.definition)
-            return self._ask(f"{_told(rules[0])}, but the tool has changed since", rules[0], changes)
+            changes = difference(self._first[tool.server, tool.tool].definition, tool.definition)
+            return self._ask(f"{told}, but the tool has changed since", rules[0], changes)
         for rule in rules:
-            if pair in self._in_first_listing or (rule.server, rule.tool) == pair:
+            if _spelled_out(rule) or self._covered(rule, tool) == tool.pin:
                 return Judgement("allow", _told(rule), rule)
-        return self._ask(f"{_told(rules[0])}, but the tool came later", rules[0])
+        before = self._covered(rules[0], tool)
+        if before is None:
+            return self._ask(f"{told}, but the tool came later", rules[0])
+        known = self.coverage.definition(before)
+        changes = difference(known, tool.definition) if known else ()
+        return self._ask(f"{told}, but the tool has changed since", rules[0], changes)
+
+    def _covered(self, rule: Rule, tool: Tool) -> str | None:
+        """The pin that the tool of this name had when `rule` was first seen; None: it was not listed then."""
+        covered = self.coverage.of(rule, tool)
+        return covered.tools.get(tool.tool) if covered else None
 
     def _ask(self, why: str, rule: Rule | None = None, changes: tuple[str, ...] = ()) -> Judgement:
         if self.mode == "auto":
@@ -177,6 +194,11 @@ class Policy:
 
 def _first(rules: Iterable[Rule], decision: Decision) -> Rule | None:
     return next((rule for rule in rules if rule.decision == decision), None)
+
+
+def _spelled_out(rule: Rule) -> bool:
+    """Whether it names one tool of one server, and no pattern that more could fit later."""
+    return rule.server != ANY_SERVER and not set("*?[") & set(rule.tool)
 
 
 def _told(rule: Rule) -> str:

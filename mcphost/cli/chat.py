@@ -166,7 +166,7 @@ class Start:
 
     def _made(self, frontend: Frontend) -> tuple[Host, Registry]:
         from mcphost import app
-        from mcphost.approvals import Remembered
+        from mcphost.approvals import Coverage, Remembered
         from mcphost.servers.eras import EraFile
 
         boot = self._boot
@@ -182,6 +182,7 @@ class Start:
             yolo=self.yolo,
             guard=self._guard,
             remembered=Remembered(boot.paths.answers),
+            coverage=Coverage(boot.paths.coverage),
             system=self._system,
             spill=boot.paths.state / "results",
             processes=boot.processes,

@@ -56,7 +56,8 @@ def explain(
 ) -> int:
     """Say whether a call would run, be asked about or be refused, and which rule says so.
 
-    No server is started: the tool is taken as one that was listed from the beginning and never changed.
+    No server is started: the tool is taken as it was when you were asked about it, or when a rule was first seen; one
+    that no session saw yet, as listed from the beginning.
     """
     config = configured(configs, allow=allow, deny=deny)
     given = _object(arguments)
@@ -103,7 +104,7 @@ def test_(file: Path, configs: tuple[Path, ...], allow: tuple[str, ...], deny: t
 @policy.command("list")
 @RULES
 def list_(configs: tuple[Path, ...], allow: tuple[str, ...], deny: tuple[str, ...]) -> int:
-    """List every rule, and every answer you gave for good with the id to revoke it by."""
+    """List every rule; what its patterns cover, and every answer you gave for good, with the id to revoke it by."""
     from mcphost.commands.builtin import permitted
 
     click.echo(permitted(_policy(configured(configs, allow=allow, deny=deny), "ask", "chat")))
@@ -113,11 +114,15 @@ def list_(configs: tuple[Path, ...], allow: tuple[str, ...], deny: tuple[str, ..
 @policy.command()
 @click.argument("name", metavar="ID|SERVER__TOOL")
 def revoke(name: str) -> int:
-    """Take back what you answered for good: the call is asked about again."""
-    from mcphost.approvals import Remembered
+    """Take back what you answered for good: the call is asked about again.
+
+    With the id of what a pattern covers, the pattern covers what its server lists next.
+    """
+    from mcphost.approvals import Coverage, Remembered
     from mcphost.commands.builtin import revoke as forget
 
-    click.echo(forget(Remembered(Paths.of_user().answers), name))
+    paths = Paths.of_user()
+    click.echo(forget(Remembered(paths.answers), Coverage(paths.coverage), name))
     return DONE
 
 
@@ -167,7 +172,7 @@ def _case(node: Node) -> _Case:
 
 
 def _tool(config: Config, name: str, rules: Policy, annotations: Mapping[str, Any] | None = None) -> Tool:
-    """A stand-in for a tool whose server is not asked: where an answer about it is remembered, as it was then."""
+    """A stand-in for a tool whose server is not asked: as it was when an answer about it was given, or a rule seen."""
     from mcphost.servers.definition import defined
     from mcphost.tools import HOST, LOCAL, Tool
 
@@ -180,19 +185,26 @@ def _tool(config: Config, name: str, rules: Policy, annotations: Mapping[str, An
     entry = config.servers.get(server)
     answers = rules.remembered.answers if rules.remembered else ()
     before = next((answer for answer in answers if (answer.server, answer.tool) == (server, tool)), None)
-    definition: Any = {"name": tool, "inputSchema": {"type": "object"}, **(before.definition if before else {})}
+    pin = before.pin if before else rules.coverage.latest(server, tool) or ""
+    seen = before.definition if before else rules.coverage.definition(pin) or {}
+    definition: Any = {"name": tool, "inputSchema": {"type": "object"}, **seen}
     if annotations:
         definition["annotations"] = dict(annotations)
-    return Tool.of(
-        name, server, entry, definition, before.pin if before else "", defined(entry, os.environ) if entry else {}
-    )
+    return Tool.of(name, server, entry, definition, pin, defined(entry, os.environ) if entry else {})
 
 
 def _policy(config: Config, mode: Mode, origin: CallOrigin) -> Policy:
-    from mcphost.approvals import Policy, Remembered
+    from mcphost.approvals import Coverage, Policy, Remembered
 
-    remembered = Remembered(Paths.of_user().answers)
-    return Policy(config.rules, default=config.default, mode=mode, origin=origin, remembered=remembered)
+    paths = Paths.of_user()
+    return Policy(
+        config.rules,
+        default=config.default,
+        mode=mode,
+        origin=origin,
+        remembered=Remembered(paths.answers),
+        coverage=Coverage(paths.coverage),
+    )
 
 
 def _judge(policy: Policy, tool: Tool, arguments: Mapping[str, Any]) -> Judgement:

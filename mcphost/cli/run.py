@@ -195,7 +195,7 @@ def _lock() -> Lock:
 
 def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock | None) -> int:
     from mcphost import app
-    from mcphost.approvals import Remembered
+    from mcphost.approvals import Coverage, Remembered
     from mcphost.cli import loop
     from mcphost.cli import task as tasks
     from mcphost.frontends.formats import Output
@@ -219,6 +219,7 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         yolo=wish.yolo,
         origin="run",
         remembered=Remembered(started.paths.answers),
+        coverage=Coverage(started.paths.coverage),
         lock=lock,
         guard=wish.guard,
         pauses=wish.pauses,

@@ -44,6 +44,10 @@ class Paths:
         return self.state / "answers.json"
 
     @property
+    def coverage(self) -> Path:
+        return self.state / "coverage.json"
+
+    @property
     def eras(self) -> Path:
         return self.state / "eras.json"
 

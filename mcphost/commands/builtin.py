@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from mcphost.approvals import Answer, Policy, Remembered
+from mcphost.approvals import Answer, Coverage, Covered, Policy, Remembered
 from mcphost.commands.accounts import context, usage
 from mcphost.commands.answers import copied, copy, edit, files, save
 from mcphost.commands.complete import file_offers, last_word, server_offers
@@ -142,13 +142,14 @@ async def _subscribe(chat: Chat, what: str, *, on: bool) -> str:
 async def permissions(chat: Chat, line: str) -> str:
     verb, _, name = line.partition(" ")
     if verb == "revoke":
-        return revoke(chat.policy.remembered, name)
+        return revoke(chat.policy.remembered, chat.policy.coverage, name)
     return permitted(chat.policy)
 
 
 def permitted(policy: Policy) -> str:
-    """Every rule and every answer given for good, a line each, and what holds where there is none."""
+    """Rules, what patterns of files cover, and answers given for good, a line each; and what holds where there is none."""
     rows = [("rule", str(rule.decision), rule_text(rule), str(rule.source)) for rule in policy.rules]
+    rows += [(covered.id, "covers", coverage_text(covered), covered.seen) for covered in policy.coverage.kept()]
     answers = policy.remembered.answers if policy.remembered else ()
     rows += [
         (answer.id, {"allow": "always", "deny": "never"}[answer.decision], answer_text(answer), answer.given)
@@ -169,18 +170,29 @@ def answer_text(answer: Answer) -> str:
     return one_line(f"{answer.server}__{answer.tool}{with_}", 300)
 
 
-def revoke(remembered: Remembered | None, name: str) -> str:
-    """Forget the answer with this id, or all about SERVER__TOOL; says which.
+def coverage_text(covered: Covered) -> str:
+    tools = f"{len(covered.tools)} tool" + "s" * (len(covered.tools) != 1)
+    return one_line(f"{covered.server}__{covered.pattern} of {covered.file}: {tools}, as listed then", 300)
+
+
+def revoke(remembered: Remembered | None, coverage: Coverage, name: str) -> str:
+    """Forget the answer or coverage with this id, or all answers about SERVER__TOOL; says which.
 
     Raises:
         UsageError: there is none.
     """
     answers = remembered.answers if remembered else ()
     gone = [answer for answer in answers if name in (answer.id, f"{answer.server}__{answer.tool}")]
-    if remembered is None or not gone:
+    patterns = [covered for covered in coverage.kept() if covered.id == name]
+    if not gone and not patterns:
         raise UsageError(f"nothing is remembered as {one_line(name)!r}", hint="Give an id, or SERVER__TOOL.")
-    remembered.forget([answer.id for answer in gone])
-    return "\n".join(f"Forgotten: {answer.decision} {answer_text(answer)}" for answer in gone)
+    if remembered and gone:
+        remembered.forget([answer.id for answer in gone])
+    if patterns:
+        coverage.forget([covered.id for covered in patterns])
+    lines = [f"Forgotten: {answer.decision} {answer_text(answer)}" for answer in gone]
+    lines += [f"Forgotten: {coverage_text(covered)}; it covers what is listed next" for covered in patterns]
+    return "\n".join(lines)
 
 
 def _wanted(value: object) -> str:

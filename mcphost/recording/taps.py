@@ -91,6 +91,7 @@ class RecordedPolicy(Policy):
             yolo=policy.yolo,
             origin=policy.origin,
             remembered=policy.remembered,
+            coverage=policy.coverage,
             lock=policy.lock,
         )
         self._policy = policy

@@ -69,8 +69,8 @@ async def test_what_a_rule_allows_goes_without_a_question() -> None:
 
 async def test_a_pattern_allows_what_the_gate_was_told_of_first() -> None:
     gate = Gate(Policy([Rule("git", "l*", "allow")]), Silent())
-    gate.cover([tool()])
-    gate.cover([tool(), tool("late")])
+    await gate.cover([tool()])
+    await gate.cover([tool(), tool("late")])
     assert isinstance(await gate.check(call(), tool()), Go)
     assert isinstance(await gate.check(call(), tool("late")), Refuse)
 

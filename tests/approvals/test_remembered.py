@@ -41,7 +41,7 @@ async def answered(
 ) -> Go | Refuse | Wait:
     """The verdict of a host that starts anew."""
     gate = Gate(Policy(rules, remembered=Remembered(file)), frontend)
-    gate.cover([asked, tool("other")])
+    await gate.cover([asked, tool("other")])
     return await gate.check(call(**arguments), asked)
 
 

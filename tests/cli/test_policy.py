@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcphost.approvals import Answer, Policy, Remembered
+from mcphost.approvals import Answer, Coverage, Policy, Remembered
 from mcphost.cli.policy import policy
 from mcphost.config import load
 from mcphost.config.schema import Glob, Rule
@@ -103,6 +103,24 @@ def test_what_was_answered_for_good_is_listed_explained_and_revoked(config: Path
     run("revoke", "git__push")
     assert not Remembered(remembered.file).answers
     assert "nothing is remembered" in str(run("revoke", "git__push").exception)
+
+
+def test_what_a_pattern_covers_is_listed_explained_and_revoked(config: Path, tmp_path: Path) -> None:
+    servers = load([config], user=None, environ={})
+    entry = defined(servers.servers["git"], os.environ)
+    log = Tool(
+        "git__git_log", "git", "git_log", {"name": "git_log", "inputSchema": {"type": "object"}}, "p", entry=entry
+    )
+    coverage = Coverage(tmp_path / "state" / "mcphost" / "coverage.json")
+    Policy(servers.rules, coverage=coverage).cover([log])
+    coverage.save()
+    (covered,) = coverage.kept()
+    assert f"{covered.id}  covers  git__git_* of {config}: 1 tool" in run("list", "-C", config).output
+    assert run("explain", "-C", config, "git__git_log").output.startswith("allow: ")
+    later = f"ask: a rule allows git__git_* ({config}:2), but the tool came later\n"
+    assert run("explain", "-C", config, "git__git_push").output == later
+    assert "it covers what is listed next" in run("revoke", covered.id).output
+    assert run("explain", "-C", config, "git__git_push").output.startswith("allow: ")
 
 
 patterns: Any = st.sampled_from(["git_log", "git_*", "*", "push"])
