@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+
 
 from mcphost.servers import Server
 from mcphost.text import safe
 
-if TYPE_CHECKING:
-    pass
 
 INSTRUCTIONS_CHARACTERS = 2048
 
