@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-
 from mcphost.servers import Server
 from mcphost.text import safe
-
 
 INSTRUCTIONS_CHARACTERS = 2048
 
