@@ -242,7 +242,7 @@ async def _plain(start: Start, verbose: bool) -> int:
     from mcphost.terminal.plain import LineFrontend, PlainChat
 
     asked_at = sys.stdin.fileno() if sys.stdin.isatty() else None  # a pipe answers no question
-    narrator = Narrator(sys.stdout, terminal=asked_at, verbose=verbose)
+    narrator = Narrator(sys.stdout, terminal=asked_at, environ=start.environ, verbose=verbose)
     frontend = LineFrontend(sys.stdout, narrator, pictures=start.pictures)
     frontend.note(f"mcphost {__version__}. /help says what can be typed, Ctrl-D leaves.")
     chat = PlainChat(

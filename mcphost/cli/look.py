@@ -181,7 +181,9 @@ def look(
         from mcphost.frontends.formats import Output
         from mcphost.servers.eras import EraFile
 
-        narrator = Output(sys.stdout, sys.stderr, terminal=terminal(), color=wants_color(False)).narrator()
+        narrator = Output(
+            sys.stdout, sys.stderr, terminal=terminal(), color=wants_color(False), environ=started.environ
+        ).narrator()
         host = app.host(
             started.config,
             app.registry(Config()),

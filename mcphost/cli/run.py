@@ -203,7 +203,13 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
 
     registry = app.registry(started.config)
     output = Output(
-        sys.stdout, sys.stderr, terminal=terminal(), quiet=wish.quiet, verbose=wish.verbose, color=wish.color
+        sys.stdout,
+        sys.stderr,
+        terminal=terminal(),
+        quiet=wish.quiet,
+        verbose=wish.verbose,
+        color=wish.color,
+        environ=started.environ,
     )
     frontend = chosen_format(registry.formats, wish.output_format)(output)
     recorder = _recorder(wish.record, started) if wish.record else None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any, Literal, cast
 
-from mcphost.frontends import consent, form, further, preview, samples
+from mcphost.frontends import browser, consent, form, further, preview, samples
 from mcphost.frontends.paint import Paint
 from mcphost.messages import to_json
 from mcphost.questions import (
@@ -50,15 +50,22 @@ class Asker:
     """Asks by `write`, reads lines from the terminal with file descriptor `terminal`. One question at a time.
 
     End of input (Ctrl-D, a terminal that hung up) refuses. What is typed before a question has stood for
-    `grace` seconds answers nothing.
+    `grace` seconds answers nothing. `environ` names the browser.
     """
 
     def __init__(
-        self, terminal: int, write: Callable[[str], None], paint: Paint, *, grace: float = consent.GRACE
+        self,
+        terminal: int,
+        write: Callable[[str], None],
+        paint: Paint,
+        *,
+        environ: Mapping[str, str] | None = None,
+        grace: float = consent.GRACE,
     ) -> None:
         self._terminal = terminal
         self._write = write
         self._paint = paint
+        self._environ = environ or {}
         self._grace = grace
 
     async def ask(self, question: Question[A]) -> A:
@@ -205,7 +212,9 @@ class Asker:
         self._banner(question.server, "asks you to visit an address", question.message, question.warnings)
         self._say(f"  {safe(question.url)}")
         self._say(f"  It leads to: {self._paint.bold(one_line(question.host))}{consent.spelled(question)}")
-        key, _ = await self._choose("Nothing was opened yet. [y] yes, I open it  [n] no, decline  [c] cancel: ", "ync")
+        key, _ = await self._choose("Nothing was opened. [y] yes, open it  [n] no, decline  [c] cancel: ", "ync")
+        if key == "y":
+            self._say(await browser.visit(question.url, self._environ))
         return ElicitationAnswer("accept") if key == "y" else _NO if key == "n" else _CANCEL
 
     async def _fill_in(self, question: ElicitationForm) -> ElicitationAnswer:
@@ -213,14 +222,16 @@ class Asker:
         for name, problem in question.problems.items():
             self._say(f"  {one_line(name)}: {one_line(problem)}")
         fields = form.fields(question.schema)
-        key, _ = await self._choose("Answer it? [y] yes  [n] no, decline  [c] cancel: ", "ync")
+        default = "n" if any(field.secret for field in fields) else ""
+        no = "[n] no, decline (Enter)" if default else "[n] no, decline"
+        key, _ = await self._choose(f"Answer it? [y] yes  {no}  [c] cancel: ", "ync", default)
         while key in ("y", "e"):
             try:
                 content = await self._values(fields)
             except EOFError:
                 return _CANCEL
             self._say(indent(exact(content), "  "))
-            key, _ = await self._choose("Send this? [y] yes  [e] no, edit  [n] no, decline  [c] cancel: ", "yenc")
+            key, _ = await self._choose(f"Send this? [y] yes  [e] no, edit  {no}  [c] cancel: ", "yenc", default)
             if key == "y":
                 return ElicitationAnswer("accept", content)
         return _NO if key == "n" else _CANCEL
@@ -249,9 +260,8 @@ class Asker:
 
     def _describe(self, field: form.Field) -> None:
         needed = "needed" if field.required else "may stay empty"
-        self._say(
-            f"  {one_line(field.title)} ({needed}, {field.expected})" + f" {one_line(field.description, 500)}".rstrip()
-        )
+        expected = one_line(field.explained, 500)
+        self._say(f"  {one_line(field.title)} ({needed}, {expected}) {one_line(field.description, 500)}".rstrip())
         for number, choice in enumerate(field.choices, 1):
             self._say(f"    {number}) {one_line(choice.title)}")
 
@@ -269,14 +279,15 @@ class Asker:
     def _say(self, line: str) -> None:
         self._write(line + "\n")
 
-    async def _choose(self, prompt: str, keys: str) -> tuple[str | None, str]:
-        """The key that was typed, and the words after it; None at the end of the input."""
+    async def _choose(self, prompt: str, keys: str, default: str = "") -> tuple[str | None, str]:
+        """The key that was typed, and the words after it; None at the end of the input. Enter alone stands for
+        `default`, a key that refuses."""
         await asyncio.sleep(self._grace)
         while True:
             line = await self._line(prompt)
             if line is None:
                 return None, ""
-            word, _, rest = line.strip().partition(" ")
+            word, _, rest = (line.strip() or default).partition(" ")
             if word[:1].lower() in keys and word.lower() in (*keys, "yes", "no"):
                 return word[:1].lower(), rest.strip()
             self._say(f"Type {', '.join(keys[:-1])} or {keys[-1]}, then Enter.")

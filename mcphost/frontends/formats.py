@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO, TypeAlias
 
 from mcphost.frontends.base import RunFrontend
@@ -15,7 +15,8 @@ from mcphost.frontends.stream_json import StreamJsonFrontend
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a run writes, and to whom: `terminal` is the file descriptor that questions are answered at, if any."""
+    """Where a run writes, and to whom: `terminal` is the file descriptor that questions are answered at, if any;
+    `environ` names the browser that an answer may open."""
 
     out: TextIO
     err: TextIO
@@ -23,9 +24,17 @@ class Output:
     quiet: bool = False
     verbose: bool = False
     color: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def narrator(self) -> Narrator:
-        return Narrator(self.err, terminal=self.terminal, quiet=self.quiet, verbose=self.verbose, color=self.color)
+        return Narrator(
+            self.err,
+            terminal=self.terminal,
+            environ=self.environ,
+            quiet=self.quiet,
+            verbose=self.verbose,
+            color=self.color,
+        )
 
 
 Format: TypeAlias = Callable[[Output], RunFrontend]

@@ -10,7 +10,7 @@ import asyncio
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from mcphost import events
@@ -32,14 +32,16 @@ _STOPS = {
 
 
 class Narrator:
-    """Writes to `err`. Questions are answered by lines read from the terminal with file descriptor `terminal`; None:
-    nobody can be asked. `quiet` leaves only warnings; `verbose` adds servers, their logs, rules and tokens."""
+    """Writes to `err`. Questions are answered by lines read from the terminal with file descriptor `terminal`, and an
+    address is opened in the browser that `environ` names; None: nobody can be asked. `quiet` leaves only warnings;
+    `verbose` adds servers, their logs, rules and tokens."""
 
     def __init__(
         self,
         err: TextIO,
         *,
         terminal: int | None = None,
+        environ: Mapping[str, str] | None = None,
         quiet: bool = False,
         verbose: bool = False,
         color: bool = False,
@@ -49,7 +51,7 @@ class Narrator:
         self._quiet = quiet
         self._verbose = verbose
         self._paint = Paint(color)
-        self._asker = None if terminal is None else Asker(terminal, self._write, self._paint)
+        self._asker = None if terminal is None else Asker(terminal, self._write, self._paint, environ=environ)
         self._turn_to_ask = asyncio.Lock()
         self._held: list[str] | None = None
         self._labels: dict[str, str] = {}

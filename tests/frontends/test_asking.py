@@ -252,6 +252,7 @@ async def test_a_form_is_filled_in_field_by_field_and_shown_before_it_is_sent(ty
         "! careful",
         "name: must be filled in",
         "Your name (needed, text)",
+        "age (may stay empty, a whole number, at least 0)",
         "expected a whole number",
         "2) Green",
         'color ["g"]:',
@@ -280,6 +281,14 @@ async def test_a_form_can_be_edited_before_it_is_sent(typist: Typist) -> None:
     assert answer == ElicitationAnswer("accept", {"name": "Bob", "color": "r"})
 
 
+async def test_enter_declines_a_form_with_a_field_that_looks_like_a_secret(typist: Typist) -> None:
+    question = ElicitationForm("demo", "Sign in", {"properties": {"password": {"type": "string"}}})
+    assert await typist.answer(question, "") == ElicitationAnswer("decline")
+    assert await typist.answer(question, "y", "xyz", "") == ElicitationAnswer("decline")
+    assert await typist.answer(question, "y", "xyz", "y") == ElicitationAnswer("accept", {"password": "xyz"})
+    assert "[n] no, decline (Enter)" in typist.shown
+
+
 @pytest.mark.parametrize(("key", "action"), [("y", "accept"), ("n", "decline"), ("c", "cancel"), (CONTROL_D, "cancel")])
 async def test_an_address_is_shown_whole_with_its_host_alone(typist: Typist, key: str, action: str) -> None:
     question = ElicitationUrl("demo", "Sign in", "https://example.org/a?b=" + "c" * 300, "example.org", ("odd host",))
@@ -287,6 +296,7 @@ async def test_an_address_is_shown_whole_with_its_host_alone(typist: Typist, key
     assert f"  {question.url}\n" in typist.shown
     assert "It leads to: example.org\n" in typist.shown
     assert "! odd host" in typist.shown
+    assert ("No browser can be started from here. Open it yourself:" in typist.shown) == (key == "y")
 
 
 async def test_lines_that_come_during_a_question_wait_until_it_is_answered(typist: Typist) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import sys
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pytest
@@ -42,8 +44,10 @@ FORM = ElicitationForm("shop", "Who are you?", SCHEMA, warnings=("name: this loo
 
 
 @asynccontextmanager
-async def asking(question: Question[A]) -> AsyncIterator[tuple[Tty, asyncio.Task[A]]]:
-    async with chatting(ScriptedModel([]), size=(80, 24)) as tty:
+async def asking(
+    question: Question[A], *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Tty, asyncio.Task[A]]]:
+    async with chatting(ScriptedModel([]), size=(80, 24), environ=environ) as tty:
         await tty.ready()
         ask: Coroutine[Any, Any, A] = tty.repl.frontend.ask(question)
         task = asyncio.create_task(ask)
@@ -188,16 +192,66 @@ async def test_what_was_typed_before_a_form_stays_in_the_input_line() -> None:
         tty.type(CTRL_C)
 
 
-async def test_an_address_is_shown_whole_with_its_host_and_nothing_is_opened() -> None:
-    url = "https://example.org/" + "a" * 100 + "?end"
-    question = ElicitationUrl("shop", "Sign in\u202e there", url, "example.org", warnings=("it is new",))
-    async with asking(question) as (tty, answer):
-        await tty.see(
-            "│ Sign in\ufffd there", "! it is new", "It leads to: example.org", "Nothing was opened or fetched"
-        )
+async def test_an_address_is_shown_whole_with_its_host_and_opened_after_a_yes(tmp_path: Path) -> None:
+    url = "https://xn--exmple-cua.org/" + "a" * 100 + "?end"
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f"#!{sys.executable}\nimport sys; open({str(opened)!r}, 'w').write(repr(sys.argv[1:]))")
+    browser.chmod(0o700)
+    question = ElicitationUrl("shop", "Sign in\u202e there", url, "xn--exmple-cua.org", ("it is new",), "exämple.org")
+    async with asking(question, environ={"BROWSER": str(browser)}) as (tty, answer):
+        await tty.see("│ Sign in\ufffd there", "! it is new", "It leads to: xn--exmple-cua.org", "show as exämple.org)")
         assert url in "".join(tty.screen.display)
+        await tty.choose("Nothing was opened or fetched", "n")
+        assert await answer == ElicitationAnswer("decline")
+        assert not opened.exists()
+        again = asyncio.create_task(tty.repl.frontend.ask(replace(question, message="Again")))
+        await tty.choose("Again", "y")
+        assert await again == ElicitationAnswer("accept")
+        assert opened.read_text() == repr([url])
+        await tty.see("Opened in your browser.")
+
+
+async def test_an_address_that_no_browser_opens_is_left_to_be_copied() -> None:
+    async with asking(ElicitationUrl("shop", "Go", "https://example.org/x", "example.org")) as (tty, answer):
         await tty.choose("[y] yes, open it", "y")
         assert await answer == ElicitationAnswer("accept")
+        await tty.see("No browser can be started from here. Open it yourself:", "https://example.org/x")
+
+
+async def test_what_is_sampled_is_edited_in_the_editor(tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    code = "import sys; from pathlib import Path; p = Path(sys.argv[1]); p.write_text(p.read_text().replace('7', '8'))"
+    editor.write_text(f"#!{sys.executable}\n{code}")
+    editor.chmod(0o700)
+    words = "the key\nis 7\n" * 300
+    asked = SampleResult("shop", "test/model", {"type": "text", "text": words})
+    async with asking(asked, environ={"EDITOR": str(editor)}) as (tty, answer):
+        await tty.choose("Server shop would get this answer", "e")
+        await tty.see("[Ctrl-X Ctrl-E] in your editor")
+        await tty.press("\x18", "\x05")
+        await tty.see("│ is 8")
+        await tty.choose("[y] yes", "y")
+        text = words.replace("7", "8").rstrip("\n")
+        assert await answer == SamplingDecision(allowed=True, edited={"content": {"type": "text", "text": text}})
+        messages = ({"role": "user", "content": {"type": "text", "text": "Add 7"}},)
+        request = asyncio.create_task(tty.repl.frontend.ask(SamplingReview("shop", "m", messages, 100)))
+        await tty.choose("wants m to answer this", "e")
+        await tty.see("[Ctrl-X Ctrl-E] in your editor")
+        await tty.press("\x18", "\x05")
+        await tty.choose("│ Add 8", "y")
+        assert (await request).edited["messages"] == [{"role": "user", "content": {"type": "text", "text": "Add 8"}}]
+
+
+async def test_an_editor_that_fails_changes_nothing() -> None:
+    asked = SampleResult("shop", "test/model", {"type": "text", "text": "words"})
+    async with asking(asked, environ={"EDITOR": "false"}) as (tty, answer):
+        await tty.choose("Server shop would get this answer", "e")
+        await tty.see("[Ctrl-X Ctrl-E] in your editor")
+        await tty.press("\x18", "\x05")
+        await tty.see("the editor failed: nothing was changed", '"text": "words"')
+        await tty.press(ESC)
+        await tty.choose("[y] yes", "y")
+        assert await answer == SamplingDecision(allowed=True)
 
 
 async def test_a_sampling_review_shows_everything_that_would_be_sent() -> None:
