@@ -1,4 +1,8 @@
-"""Text measured in terminal columns: wide characters take two, joiners none."""
+"""Text measured in terminal columns: wide characters take two, joiners none.
+
+Terminals differ in how many columns a flag takes, or an emoji that is joined, toned or made one by a selector. Where
+columns count, such a cluster is written between a saved and a restored cursor, which then goes on by what we counted.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,14 @@ from prompt_toolkit.utils import get_cwidth
 
 _GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
 _NARROW = 20  # columns that a last column needs to be worth lining up
+
+CLUSTER = re.compile("[\U0001f1e6-\U0001f1ff]{2}|.(?:\u200d.|[\ufe0f\u20e3\U0001f3fb-\U0001f3ff])+")
+SAVE_CURSOR = "\x1b7"
+
+
+def go_on(columns: int) -> str:
+    """Go to `columns` right of where the cursor was saved."""
+    return f"\x1b8\x1b[{columns}C"
 
 
 def fit(text: str, width: int) -> str:

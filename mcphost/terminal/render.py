@@ -7,21 +7,22 @@ Links and images show their targets as text; nothing is fetched, nothing becomes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import zip_longest
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import CodeBlock, Heading, HorizontalRule, ListItem, Markdown, MarkdownElement, TableElement
 from rich.rule import Rule
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 from rich.text import Text
 from rich.theme import Theme
 
 from mcphost.terminal.blocks import BlockStream, Commit, parser
+from mcphost.terminal.cells import CLUSTER, SAVE_CURSOR, go_on
 from mcphost.terminal.highlight import Highlighter
 from mcphost.text import safe
 
@@ -150,13 +151,29 @@ class _Table(TableElement):
         columns = zip_longest(header, *rows, fillvalue=Text())
         words = sum(max(map(_longest_word, column)) + 2 for column in columns)
         if words <= options.max_width:
-            yield from super().__rich_console__(console, options)
+            for table in super().__rich_console__(console, options):
+                for segment in console.render(cast(RenderableType, table), options):
+                    yield from _pinned(segment)
             return
         for row in rows or [header]:
             for name, value in zip(header, row, strict=False):
                 if value.plain.strip():
                     yield Text.assemble((name.plain, "markdown.table.header"), ": ", value)
             yield Text()
+
+
+def _pinned(segment: Segment) -> Iterator[Segment]:
+    """It, on every terminal in as many columns as were counted."""
+    text, style, control = segment
+    start = 0
+    for match in CLUSTER.finditer("" if control else text):
+        columns = cell_len(match.group())
+        yield Segment(text[start : match.start()], style)
+        yield Segment(SAVE_CURSOR, control=[(ControlType.CURSOR_FORWARD, 0)])
+        yield Segment(match.group(), style)
+        yield Segment(go_on(columns), control=[(ControlType.CURSOR_FORWARD, columns)])
+        start = match.end()
+    yield Segment(text[start:], style, control)
 
 
 def _longest_word(text: Text) -> int:

@@ -38,7 +38,7 @@ class Row:
             return paint.dim(fit(f"· {self.label} …", width))
         mark = SPINNER[int(now * 8) % len(SPINNER)]
         tail = " ".join(filter(None, [self._share(), f"{now - self.since:.0f}s", self.message]))
-        label = fit(self.label, max(width - 2 - min(len(tail) + 1, width // 2), 8))
+        label = fit(self.label, max(width - 2 - min(get_cwidth(tail) + 1, width // 2), 8))
         return paint.yellow(mark) + " " + fit(f"{label} {tail}", max(width - 2, 1))
 
     def _share(self) -> str:

@@ -45,7 +45,7 @@ from mcphost.terminal import keys
 from mcphost.terminal.cells import fit
 from mcphost.terminal.keys import Chatter
 from mcphost.terminal.live import FRAME, Live
-from mcphost.terminal.panel import SPACIOUS, Panel
+from mcphost.terminal.panel import MENU, SPACIOUS, Panel
 from mcphost.terminal.resize import ResizingApplication
 from mcphost.terminal.scrollback import Scrollback, Terminal
 from mcphost.terminal.typed import Folded, PasteMarks
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ESCAPE = 0.05  # seconds after which an escape byte is the Esc key
-MENU = 8  # rows of completions
 HINT = "ask something, or / for commands, @ for resources"
 
 _STYLE = Style.from_dict(
@@ -224,7 +223,7 @@ class Screen:
                     Folded(self.marks),
                     HighlightIncrementalSearchProcessor(),
                     ConditionalProcessor(AppendAutoSuggestion(), has_focus(self.buffer)),
-                    ConditionalProcessor(AfterInput(HINT, style="class:hint"), empty),
+                    ConditionalProcessor(AfterInput(self._hint, style="class:hint"), empty),
                 ],
             ),
             get_line_prefix=_prefix,
@@ -232,6 +231,9 @@ class Screen:
             wrap_lines=True,
             dont_extend_height=True,
         )
+
+    def _hint(self) -> str:
+        return fit(HINT, self.app.output.get_size().columns - 3)
 
     def _rows(self) -> int:
         return self.app.output.get_size().rows

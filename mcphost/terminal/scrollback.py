@@ -7,12 +7,16 @@ flickers, and no output lands in the middle of the input line.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.utils import get_cwidth
+
+from mcphost.terminal.cells import SAVE_CURSOR, go_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from prompt_toolkit.application import Application
 
 GATHER = 0.01  # seconds that pieces are gathered for before a frame is drawn for them
+
+_JOINERS = re.compile("[\u200d\ufe0f]")
+_DISPUTED = re.compile("[\u200d\ufe0f\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 
 # What belongs together; an empty line parts one group from the next, and one block of an answer from the next.
 Group: TypeAlias = Literal["user", "answer", "calls", "notes", "output", "shell"]
@@ -43,6 +50,16 @@ class Terminal(Vt100_Output):
         """Erase from the cursor, in two steps: a multiplexer takes one from the first row on for a cleared screen, and
         keeps what stood there in its history."""
         self.write_raw("\x1b7\x1b[K\x1b[B\r\x1b[J\x1b8")
+
+    def write(self, data: str) -> None:
+        """Write what stands in one cell of the region. A joined emoji stands there as its parts."""
+        if _DISPUTED.search(data):
+            data = _JOINERS.sub("", data)
+            self.write_raw(SAVE_CURSOR)
+            super().write(data)
+            self.write_raw(go_on(get_cwidth(data)))
+        else:
+            super().write(data)
 
     def flush(self) -> None:
         if not self._held:

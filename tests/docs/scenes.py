@@ -184,7 +184,7 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
         pty.see("✗ lab__erase")
         api.call(("lab__book", {}))
         pty.see("laboratory to be booked")
-        pty.see("remind")
+        pty.see("Remind me")
         yield "form", picture(pty)
         pty.type("\x03")
         pty.see("! Stopped.")

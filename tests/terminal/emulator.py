@@ -6,8 +6,6 @@ columns wide, like the newer ones; else each character takes its own.
 
 from __future__ import annotations
 
-import unicodedata
-
 import pyte
 from pyte.screens import Char
 from wcwidth import wcwidth
@@ -69,7 +67,7 @@ class Emulator(pyte.HistoryScreen):
         if x == 0:
             return wcwidth(char) == 0  # there is nothing to join
         at = x - 1 if line[x - 1].data else x - 2
-        line[at] = line[at]._replace(data=unicodedata.normalize("NFC", line[at].data + char))
+        line[at] = line[at]._replace(data=line[at].data + char)
         if char == WIDE and self._clusters and at == x - 1 and x < self.columns:
             line[x] = line[at]._replace(data="")
             self.cursor.x += 1

@@ -67,6 +67,12 @@ class Screen:
         return self._screen.column(text)
 
     @property
+    def cursor(self) -> tuple[str, int]:
+        """What stands before the cursor, and the cursor's column."""
+        at = self._screen.cursor
+        return self._screen.buffer[at.y][at.x - 1].data, at.x
+
+    @property
     def text(self) -> str:
         return self._screen.text
 
