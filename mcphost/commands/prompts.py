@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mcphost.commands.nearest import nearest
 from mcphost.errors import McpHostError, ServerUnavailable, UsageError
 from mcphost.host import Chat
+from mcphost.host.suggestions import Beginning
 from mcphost.messages import AssistantMessage, Message, Text, UserMessage
 from mcphost.questions import PromptArgument, PromptPreview
 from mcphost.servers import Server
@@ -23,6 +25,26 @@ SOON = 0.5  # seconds that a question waits for the server's suggestions
 LEFT = "Nothing was sent."
 
 _KEY = re.compile(r"([\w.-]+)=")
+# A word with what stands in its quotes, of which the last need not be closed.
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.?|"(?:[^"\\]|\\.?)*(?:"|$)|'[^']*(?:'|$))+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Arguments that are being typed: `word` is the last one as it stands there, and means `value` of `argument` (""
+    for none); `given` are those before it."""
+
+    word: str
+    argument: str
+    value: str
+    given: Mapping[str, str]
+    whole: bool = False
+
+    def spelled(self, value: str) -> str:
+        """What is to stand there in place of `word` to mean `value`."""
+        key = f"{self.argument}=" if self.word.startswith(f"{self.argument}=") else ""
+        plain = self.whole or not re.search(r"""[\s"'\\]""", value)
+        return key + (value if plain else shlex.quote(value))
 
 
 def find(chat: Chat, line: str) -> tuple[Server, WirePrompt, str] | None:
@@ -31,12 +53,13 @@ def find(chat: Chat, line: str) -> tuple[Server, WirePrompt, str] | None:
     Raises:
         UsageError: several servers have a prompt of this name.
     """
-    every = [(server, prompt) for server in chat.host.servers.values() for prompt in server.prompts]
-    spelled = (
-        {f"{server.name}:{prompt['name']}": [(server, prompt)] for server, prompt in every},
-        {prompt["name"]: [one for one in every if one[1]["name"] == prompt["name"]] for _, prompt in every},
-    )
-    for names in spelled:
+    full: dict[str, list[tuple[Server, WirePrompt]]] = {}
+    short: dict[str, list[tuple[Server, WirePrompt]]] = {}
+    for server in chat.host.servers.values():
+        for prompt in server.prompts:
+            full.setdefault(f"{server.name}:{prompt['name']}", []).append((server, prompt))
+            short.setdefault(prompt["name"], []).append((server, prompt))
+    for names in (full, short):
         name = max((name for name in names if _begins(line, name)), key=len, default="")
         if not name:
             continue
@@ -44,7 +67,7 @@ def find(chat: Chat, line: str) -> tuple[Server, WirePrompt, str] | None:
             choices = ", ".join(one_line(f"/{server.name}:{name}") for server, _ in names[name])
             raise UsageError(f"several servers have a prompt {one_line(name)!r}", hint=f"Say which: {choices}")
         server, prompt = names[name][0]
-        return server, prompt, line[len(name) :].strip()
+        return server, prompt, line[len(name) :].lstrip()
     return None
 
 
@@ -70,7 +93,7 @@ async def filled_in(chat: Chat, server: Server, prompt: WirePrompt, line: str) -
         UsageError: an argument is wrong, or missing and nobody can be asked; the server made nothing of the prompt.
         ServerError: the server did not deliver it.
     """
-    arguments = prompt_arguments(prompt, line)
+    arguments = prompt_arguments(prompt, line.strip())
     for argument in missing(prompt, arguments):
         value = await _asked(chat, server, prompt, argument, arguments)
         if value is None:
@@ -86,9 +109,9 @@ async def filled_in(chat: Chat, server: Server, prompt: WirePrompt, line: str) -
 async def _asked(
     chat: Chat, server: Server, prompt: WirePrompt, argument: WireArgument, given: Mapping[str, str]
 ) -> str | None:
-    ref = {"type": "ref/prompt", "name": prompt["name"]}
     name, description = argument["name"], argument.get("description") or ""
-    suggested = await chat.suggestions.of(server, ref, name, "", given, patience=SOON)
+    beginning = Beginning(server, "prompt", prompt["name"], name, given=given)
+    suggested = await chat.suggestions.ask(beginning, patience=SOON)
     question = PromptArgument(server.name, prompt["name"], name, description, dict(given), suggested)
     answer = await chat.frontend.ask(question)
     if answer.value is None and not answer.asked:
@@ -136,6 +159,20 @@ def prompt_arguments(prompt: WirePrompt, line: str) -> dict[str, str]:
     return arguments
 
 
+def typing(prompt: WirePrompt, line: str) -> Typing | None:
+    """What is typed at the end of `line`, the arguments of `prompt`; None: they cannot be read."""
+    names = [argument["name"] for argument in prompt.get("arguments") or ()]
+    if len(names) == 1 and not line.startswith(f"{names[0]}="):
+        return Typing(line, names[0], line, {}, whole=True)
+    match = next((match for match in _WORD.finditer(line) if match.end() == len(line)), None)
+    word = match[0] if match else ""
+    try:
+        given = prompt_arguments(prompt, line.removesuffix(word))
+    except UsageError:
+        return None
+    return Typing(word, *argument_of(names, _closed(word), given), given)
+
+
 def argument_of(names: Sequence[str], word: str, given: Mapping[str, str]) -> tuple[str, str]:
     """The argument that `word` is for, and its value there; "": there is none."""
     key, equals, value = word.partition("=")
@@ -169,6 +206,16 @@ def _unquoted(line: str) -> str:
     except ValueError:
         return line
     return words[0] if len(words) == 1 else line
+
+
+def _closed(word: str) -> str:
+    """What a word means whose last quotes need not be closed."""
+    for end in ("", '"', "'"):
+        try:
+            return "".join(shlex.split(word + end))
+        except ValueError:
+            continue
+    return word
 
 
 def _surplus(prompt: str, word: str, names: Sequence[str]) -> UsageError:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast
 
+from prompt_toolkit.completion import Completer
+
 from mcphost.errors import McpHostError
 from mcphost.frontends import consent, further, samples
 from mcphost.frontends.asking import UNKNOWN, exact
@@ -17,6 +19,8 @@ from mcphost.questions import (
     ElicitationForm,
     ElicitationUrl,
     Further,
+    PromptArgument,
+    PromptPreview,
     Question,
     SampleResult,
     SamplingDecision,
@@ -25,7 +29,7 @@ from mcphost.questions import (
     ToolApproval,
     UnknownOutcome,
 )
-from mcphost.terminal import cards
+from mcphost.terminal import cards, prompting
 from mcphost.terminal.cards import WARNING
 from mcphost.terminal.forms import fill_in
 from mcphost.terminal.panel import Card, Panel
@@ -39,7 +43,7 @@ _EDIT_KEYS = {"Enter": "take it", "Ctrl-X Ctrl-E": "in your editor", "Esc": "bac
 
 class PanelAsker:
     """`open_url` opens an address in the person's browser, and says so; `edit` has a text edited in their editor, or
-    raises McpHostError."""
+    raises McpHostError; `completer` offers values of an argument."""
 
     def __init__(
         self,
@@ -47,10 +51,12 @@ class PanelAsker:
         *,
         open_url: Callable[[str], Awaitable[None]],
         edit: Callable[[str], Awaitable[str]],
+        completer: Callable[[PromptArgument], Completer | None],
     ) -> None:
         self._panel = panel
         self._open = open_url
         self._edit = edit
+        self._completer = completer
         self._turn = asyncio.Lock()
         self.waiting = 0  # questions that wait for their turn here
 
@@ -79,6 +85,10 @@ class PanelAsker:
                 return await self._repeat(question)
             case StepLimit():
                 return await self._go_on(question)
+            case PromptArgument():
+                return await prompting.read_argument(self._panel, question, self._completer(question))
+            case PromptPreview():
+                return await prompting.decide(self._panel, question)
             case _:
                 return question.refusal
 

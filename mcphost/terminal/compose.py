@@ -12,7 +12,7 @@ from prompt_toolkit.input import Input
 from mcphost.frontends import browser
 from mcphost.frontends.paint import Paint
 from mcphost.terminal.asking import PanelAsker
-from mcphost.terminal.completion import ChatCompleter
+from mcphost.terminal.completion import ChatCompleter, for_argument
 from mcphost.terminal.editor import edited
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.history import PrivateHistory
@@ -70,7 +70,9 @@ def on_screen(
     async def edit(text: str) -> str:
         return await repl.screen.lend(partial(edited, text, environ or {}))
 
-    asker = PanelAsker(panel, open_url=open_url, edit=edit)
+    asker = PanelAsker(
+        panel, open_url=open_url, edit=edit, completer=lambda question: for_argument(repl.chat, question)
+    )
     scrollback = Scrollback(output)
     frontend = ScreenFrontend(
         scrollback,

@@ -16,6 +16,7 @@ from itertools import accumulate
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import Completer, DynamicCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -29,6 +30,7 @@ from prompt_toolkit.layout import (
     HSplit,
     Window,
 )
+from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.utils import get_cwidth
 
 from mcphost.terminal.cells import fit, wrap
@@ -37,6 +39,7 @@ ARM = 0.35  # seconds
 SAID = "class:panel.said"  # words that are not ours: each line of them stands behind a bar
 
 SPACIOUS = 12  # rows of a screen that has room for an empty one
+MENU = 8  # rows of completions
 
 # The keys that may end a line, as they are told to a person.
 _ENDS: Mapping[str, tuple[Keys, ...]] = {
@@ -98,7 +101,13 @@ class Panel:
         self._scroll = 0
         self._follow = True
         self._ahead: list[KeyPress] = []  # keys that came after the one that ended a line
-        self._buffer = Buffer(multiline=False, on_text_changed=self._typed)
+        self._completer: Completer | None = None
+        self._buffer = Buffer(
+            multiline=False,
+            on_text_changed=self._typed,
+            completer=DynamicCompleter(lambda: self._completer),
+            complete_while_typing=True,
+        )
         self._wrapped: tuple[object, list[tuple[str, str]], range] = (None, [], range(0))
         self.open = Condition(lambda: self._card is not None)
         self.reading = Condition(lambda: self._label is not None and not self._answer.done())
@@ -111,6 +120,7 @@ class Panel:
                 [
                     Window(FormattedTextControl(self._text), height=self._height, dont_extend_height=True),
                     ConditionalContainer(self._line, Condition(lambda: self._label is not None)),
+                    CompletionsMenu(max_height=MENU, scroll_offset=1, extra_filter=self.reading),
                 ]
             ),
             self.open,
@@ -118,8 +128,8 @@ class Panel:
         self.bindings = self._bindings()
 
     async def choose(self, card: Card, keys: Mapping[str, str], *, default: str | None = None) -> str:
-        """The key that was pressed, one of `keys` (key -> what it means). Enter stands for `default`, a key that
-        refuses."""
+        """The key that was pressed, one of `keys` (key -> what it means; without "Esc", Esc stops what asks). Enter
+        stands for `default`, a key after which nothing runs."""
         self._keys, self._default = dict(keys), default
         if default is not None:
             self._keys[default] += " (Enter)"
@@ -127,18 +137,29 @@ class Panel:
         return await self._ask(card, None)
 
     async def read(
-        self, card: Card | Callable[[str], Card], label: str, prefill: str = "", *, keys: Mapping[str, str]
+        self,
+        card: Card | Callable[[str], Card],
+        label: str,
+        prefill: str = "",
+        *,
+        keys: Mapping[str, str],
+        completer: Completer | None = None,
     ) -> tuple[str, str]:
         """How a line ended, and what was typed. `card` is what stands above it, which may depend on what is typed so
-        far; `keys` is what each of the keys that end the line means (names of `_ENDS`, and always `Esc`)."""
-        self._keys = dict(keys)
+        far; `keys` is what each of the keys that end the line means (names of `_ENDS`, and always `Esc`); `completer`
+        says from the first moment on what the line could become."""
+        self._keys, self._completer = dict(keys), completer
         layout = get_app().layout
         before = layout.current_window
         # Within _ask the card is open, which is what makes the line focusable.
-        key = await self._ask(card, label, prefill, lambda: layout.focus(self._line), lambda: layout.focus(before))
+        key = await self._ask(card, label, prefill, self._focus, lambda: layout.focus(before))
         line = self._buffer.text
         self._buffer.reset()
         return key, line
+
+    def _focus(self) -> None:
+        get_app().layout.focus(self._line)
+        self._buffer.start_completion()
 
     def touched(self) -> None:
         """A key was pressed: one that comes before the question is armed is meant for the input line."""
@@ -273,6 +294,9 @@ class Panel:
                 self._settle(self._default)
             elif str(key).lower() in self._keys:
                 self._settle(str(key).lower())
+
+        escapes = self.armed & Condition(partial(self._ends, "Esc"))
+        bindings.add(Keys.Escape, filter=escapes & alone, eager=True)(partial(self._end, "Esc"))
 
         @bindings.add(Keys.BracketedPaste, filter=self.armed, eager=True)
         def paste(event: KeyPressEvent) -> None:

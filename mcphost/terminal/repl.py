@@ -17,6 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcphost.errors import McpHostError
+from mcphost.frontends import preview
 from mcphost.messages import Message, UserMessage
 from mcphost.terminal.acting import Actor
 from mcphost.terminal.frontend import ScreenFrontend
@@ -210,9 +211,7 @@ class Repl:
                 continue
             for block in message.content:
                 if message.origin == "prompt":
-                    lines = block.get("text", f"[{block['type']}]").split("\n")
-                    more = [f"… {len(lines) - PREVIEW} more lines"] if len(lines) > PREVIEW else []
-                    self.frontend.quote("\n".join([*lines[:PREVIEW], *more]))
+                    self.frontend.quote(preview.described(block, PREVIEW))
                 elif block["type"] == "resource":
                     resource = block["resource"]
                     size = len(resource.get("text") or resource.get("blob") or "")

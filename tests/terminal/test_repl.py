@@ -461,6 +461,8 @@ async def test_prompts_and_resources_of_a_server() -> None:
     async with chatting(model, servers={"demo": create_server(NoteStore(None))}) as tty:
         await tty.see("servers 1/1 ready")
         tty.type("/demo:plan_day focus=writing zone=UTC" + ENTER)
+        await tty.see("Send this?", "│ Plan the rest of my day around writing", "[y] send (Enter)")
+        tty.type(ENTER)
         await tty.see("Planned.", "│ ")
         assert "writing" in str(model.requests[0].messages[0])
         tty.type("what is in @demo:demo://about ?" + ENTER)

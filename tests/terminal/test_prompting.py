@@ -1,0 +1,190 @@
+"""Servers' prompts in the chat: suggestions while their arguments are typed, what is missing, the preview."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from mcphost.models.scripted import ScriptedModel
+from tests.servers.scripted import ALL, Refuse, Scripted
+from tests.terminal.tty import CTRL_C, ENTER, ESC, Tty, chatting
+
+TRIP = {
+    "name": "trip",
+    "arguments": [
+        {"name": "from", "required": True, "description": "Where\x1b[31m it begins"},
+        {"name": "to", "required": True},
+        {"name": "by"},
+    ],
+}
+TOWNS = {"from": ("Ulm", "Unna", "New York", "evil\x1b[2J"), "to": ("Bern", "Basel"), "by": ()}
+LINES = {"uriTemplate": "lines://{town}/{line}", "name": "lines"}
+
+
+def travel(**answers: Any) -> Scripted:
+    """It knows towns, and for each town the lines there."""
+
+    def complete(params: Mapping[str, Any]) -> dict[str, Any]:
+        argument, given = params["argument"], params.get("context", {}).get("arguments", {})
+        known = {**TOWNS, "town": TOWNS["from"], "line": [f"{given.get('town')} {number}" for number in "12"]}
+        values = [one for one in known[argument["name"]] if one.startswith(argument["value"])]
+        return {"completion": {"values": values}}
+
+    def get(params: Mapping[str, Any]) -> dict[str, Any]:
+        told = f"A trip of {sorted(params['arguments'].items())}"
+        return {"messages": [{"role": "user", "content": {"type": "text", "text": told}}]}
+
+    return Scripted(
+        {
+            "prompts/list": {"prompts": [TRIP]},
+            "prompts/get": get,
+            "resources/templates/list": {"resourceTemplates": [LINES]},
+            "completion/complete": answers.get("complete", complete),
+        },
+        capabilities={**ALL, "completions": {}},
+    )
+
+
+def asked(server: Scripted) -> list[tuple[str, str, dict[str, str]]]:
+    """The argument, its value, and the arguments before it of each completion that was asked for."""
+    every = [one["params"] for one in server.received if one.get("method") == "completion/complete"]
+    return [
+        (one["argument"]["name"], one["argument"]["value"], one.get("context", {}).get("arguments", {}))
+        for one in every
+    ]
+
+
+async def ready(tty: Tty) -> None:
+    await tty.see("servers 1/1 ready")
+
+
+async def test_what_is_missing_is_asked_for_one_by_one_and_seen_before_it_is_sent() -> None:
+    server, model = travel(), ScriptedModel(["Have a good trip."])
+    async with chatting(model, servers={"travel": server}) as tty:
+        await ready(tty)
+        tty.type("/trip by=rail" + ENTER)
+        await tty.see(
+            "The prompt trip of server travel needs from", "by=rail", "│ Where\ufffd[31m it begins", "New York"
+        )
+        tty.type("U")
+        await tty.miss("New York")
+        await tty.see("Ulm", "Unna")
+        await tty.press("\t", "\t")
+        await tty.see("from: Unna")
+        await tty.press(ENTER)
+        await tty.see("needs to", "from=Unna", "Bern")
+        await tty.press(ENTER)
+        await tty.see("must be filled in")
+        await tty.press(*"Be")
+        await tty.miss("Basel")
+        await tty.press("\t")
+        await tty.see("to: Bern")
+        await tty.press(ENTER)
+        await tty.see("Send this? Server travel made it of its prompt trip", "user says:", "[n] send nothing")
+        tty.type("y")
+        await tty.see("Have a good trip.")
+    sent = str(model.requests[0].messages)
+    assert "A trip of [('by', 'rail'), ('from', 'Unna'), ('to', 'Bern')]" in sent
+    assert asked(server)[0] == ("from", "", {"by": "rail"})
+    assert ("to", "Be", {"by": "rail", "from": "Unna"}) in asked(server)
+    assert len(set(map(str, asked(server)))) == len(asked(server)), "an answer is remembered"
+
+
+@pytest.mark.parametrize("key", ["n", ESC])
+async def test_a_preview_that_is_left_sends_nothing(key: str) -> None:
+    model = ScriptedModel([])
+    async with chatting(model, servers={"travel": travel()}) as tty:
+        await ready(tty)
+        tty.type("/trip Ulm Bern" + ENTER)
+        await tty.see("Send this?", "[y] send (Enter)")
+        tty.type(key)
+        await tty.see("Nothing was sent.", "ready ·")
+    assert model.requests == []
+
+
+async def test_esc_leaves_a_prompt_whose_argument_is_asked_for() -> None:
+    model = ScriptedModel([])
+    async with chatting(model, servers={"travel": travel()}) as tty:
+        await ready(tty)
+        tty.type("/trip" + ENTER)
+        await tty.see("needs from")
+        tty.type(ESC)
+        await tty.see("Nothing was sent.", "ready ·")
+    assert model.requests == []
+
+
+async def test_values_are_completed_in_the_line_with_those_before_it_and_quoted_where_needed() -> None:
+    server = travel()
+    async with chatting(ScriptedModel([]), servers={"travel": server}) as tty:
+        await ready(tty)
+        tty.type("/travel:trip from=N")
+        await tty.see("from='New York'")
+        await tty.press("\t", *" to=B")
+        await tty.see("> /travel:trip from='New York' to=B", "to=Bern", "to=Basel")
+        assert asked(server)[-1] == ("to", "B", {"from": "New York"})
+        assert ("from", "N", {}) in asked(server)
+        tty.type(CTRL_C + "/trip U\t")
+        await tty.see("> /trip Ulm")
+        tty.type(CTRL_C + "/trip e")
+        await tty.see("> /trip e")
+        assert "evil" not in "".join(tty.screen.display)
+
+
+async def test_each_variable_of_a_template_is_completed_with_those_before_it() -> None:
+    server = travel()
+    async with chatting(ScriptedModel([]), servers={"travel": server}) as tty:
+        await ready(tty)
+        tty.type("look at @travel:li")
+        await tty.see("@travel:lines://", "lines: lines://{town}/{line}")
+        tty.type("nes://N")
+        await tty.see("@travel:lines://New%20York/")
+        await tty.press("\t", "N")
+        await tty.see("@travel:lines://New%20York/New%20York%201", "@travel:lines://New%20York/New%20York%202")
+        assert asked(server)[-1] == ("line", "N", {"town": "New York"})
+
+
+async def test_a_server_that_does_not_answer_keeps_nobody_from_typing() -> None:
+    was_asked, never = asyncio.Event(), asyncio.Event()
+
+    async def complete(params: Mapping[str, Any]) -> dict[str, Any]:
+        was_asked.set()
+        await never.wait()
+        return {}
+
+    server = travel(complete=complete)
+    async with chatting(ScriptedModel(["Sent."]), servers={"travel": server}) as tty:
+        await ready(tty)
+        tty.type("/trip ")
+        await tty.see("from=")
+        await was_asked.wait()
+        tty.type(CTRL_C + "/he")
+        await tty.see("/help")
+        tty.type(CTRL_C + "/trip" + ENTER)
+        await tty.see("needs from")
+        await tty.press(*"Ulm", ENTER)
+        await tty.see("needs to")
+        await tty.press(*"Bern", ENTER)
+        await tty.see("Send this?", "[y] send")
+        tty.type("y")
+        await tty.see("Sent.")
+
+
+async def test_a_server_that_fails_to_complete_suggests_nothing() -> None:
+    was_asked = asyncio.Event()
+
+    def complete(params: Mapping[str, Any]) -> dict[str, Any]:
+        was_asked.set()
+        raise Refuse(-32603, "out of towns")
+
+    server = travel(complete=complete)
+    async with chatting(ScriptedModel([]), servers={"travel": server}) as tty:
+        await ready(tty)
+        tty.type("/trip f")
+        await tty.see("from=")
+        await was_asked.wait()
+        tty.type("r")
+        await tty.see("> /trip fr", "from=")
+        assert "out of towns" not in tty.screen.text
