@@ -168,8 +168,11 @@ class ServerListChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceUpdated(Event):
+    """A resource changed; `repeated`: once more, since it was read last."""
+
     server: str
     uri: str
+    repeated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,23 +12,26 @@ import pytest
 from mcphost import commands
 from mcphost.commands import interpret
 from mcphost.commands.prompts import prompt_arguments
+from mcphost.commands.resources import attachments, offers
 from mcphost.config.schema import Config
 from mcphost.demo.notes import NoteStore
 from mcphost.demo.server import create_server
-from mcphost.errors import ServerError, UsageError
+from mcphost.errors import McpHostError, ServerError, UsageError
+from mcphost.events import Event, ResourceUpdated, Show
 from mcphost.host import Chat, Host
-from mcphost.messages import UserMessage
+from mcphost.messages import Message, UserMessage
 from mcphost.plugins import Fill, Leave, Registry
 from mcphost.servers.wire import WirePrompt
 from mcphost.testing import ScriptedModel
 
 
 @asynccontextmanager
-async def chat() -> AsyncIterator[tuple[Chat, Registry]]:
+async def chat(*listeners: Show) -> AsyncIterator[tuple[Chat, Registry]]:
     registry = Registry()
     commands.register(registry)
     server = create_server(NoteStore())
-    async with Host(Config(), model=ScriptedModel(["ok"]), servers={"demo": server}, environ={}) as host:
+    model = ScriptedModel(["ok"])
+    async with Host(Config(), model=model, servers={"demo": server}, environ={}, listeners=listeners) as host:
         await host.settled(10)
         yield host.chat(), registry
 
@@ -118,16 +122,71 @@ async def test_files_are_attached_as_text_or_as_they_are(tmp_path: Path) -> None
     note, picture = tmp_path / "my note.txt", tmp_path / "dot.png"
     note.write_text("words")
     picture.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    blob = tmp_path / "all.zip"
+    blob.write_bytes(b"\xff\xfe\xfd")
     async with chat() as (talk, registry):
         filled = await interpret(talk, registry, f"/attach {note}")
-        assert filled == Fill(f'@"{note}" ')
+        assert filled == Fill(f'@"{note}" ', f"{note}: text/plain, 5 characters")
         messages = await interpret(talk, registry, f'@"{note}" and @{picture}, not @{tmp_path}/gone')
         assert isinstance(messages, list)
         _, text, image = messages[0].content
+        shown = [line.partition(": ")[2] for line in attachments([*messages, *await attach(talk, registry, blob)])]
+        assert shown == [
+            "text/plain, 5 characters",
+            "image/png, 9 bytes, an image",
+            "application/zip, 3 bytes, no text, image or PDF: the model is told only that it is there",
+        ]
         with pytest.raises(UsageError, match="no file"):
             await interpret(talk, registry, "/attach gone.txt")
     assert text["resource"] == {"uri": note.as_uri(), "mimeType": "text/plain", "text": "words"}
     assert (image["resource"]["mimeType"], image["resource"]["blob"][:6]) == ("image/png", "iVBORw")
+
+
+async def attach(talk: Chat, registry: Registry, file: Path) -> Sequence[Message]:
+    messages = await interpret(talk, registry, f"@{file}")
+    assert isinstance(messages, list)
+    return messages
+
+
+async def test_a_resource_is_previewed_with_its_type_and_size() -> None:
+    shown = await say("/resources @demo:demo://about")
+    head, first, *_, last = shown.split("\n")
+    assert head.startswith("demo://about: text/markdown, ")
+    assert first == "# mcphost demo server"
+    assert "touches nothing else" in last
+    assert "notes://all" in await say("/resources demo")
+    for line, says in (("/resources demo:nothing://", "nothing"), ("/resources it:x", "Write @SERVER:URI")):
+        with pytest.raises(McpHostError, match=says):
+            await say(line)
+
+
+async def test_a_resource_that_is_subscribed_to_is_marked_when_it_changes_until_it_is_read() -> None:
+    updates: asyncio.Queue[ResourceUpdated] = asyncio.Queue()
+
+    async def show(event: Event) -> None:
+        if isinstance(event, ResourceUpdated):
+            updates.put_nowait(event)
+
+    async with chat(show) as (talk, registry):
+        demo = talk.host.servers["demo"]
+
+        async def row() -> str:
+            listed = await interpret(talk, registry, "/resources")
+            assert isinstance(listed, str)
+            return next(line for line in listed.split("\n") if line.startswith("@demo:notes://all"))
+
+        assert "subscribed" not in await row()
+        await interpret(talk, registry, "/resources subscribe @demo:notes://all")
+        assert "subscribed · All notes · text/markdown" in await row()
+        for _ in range(2):
+            await demo.call("add_note", {"title": "Milk", "text": "two"})
+        assert [(await updates.get()).repeated for _ in range(2)] == [False, True]
+        assert "changed since it was read · All notes" in await row()
+        assert ("@demo:notes://all", "changed since it was read · All notes · text/markdown") in offers(talk)
+        assert "Milk" in str(await interpret(talk, registry, "/resources demo:notes://all"))
+        assert "subscribed · All notes" in await row()
+        await interpret(talk, registry, "/resources unsubscribe demo:notes://all")
+        assert "subscribed" not in await row()
 
 
 async def test_a_resource_that_is_not_there_is_said_by_its_server() -> None:

@@ -266,9 +266,10 @@ def _json(value: object) -> int:
 
 
 async def _print_command(chat: Chat, name: str) -> int:
-    from mcphost.commands import builtin
+    from mcphost.commands.builtin import prompts
+    from mcphost.commands.resources import resources
 
-    command = builtin.resources if name == "resources" else builtin.prompts
+    command = resources if name == "resources" else prompts
     click.echo(await command(chat, ""))
     return DONE
 

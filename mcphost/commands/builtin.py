@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from mcphost.approvals import Answer, Coverage, Covered, Policy, Remembered
+from mcphost.commands import resources
 from mcphost.commands.accounts import context, usage
 from mcphost.commands.answers import copied, copy, edit, files, save
 from mcphost.commands.complete import file_offers, last_word, server_offers
+from mcphost.commands.local import attached
 from mcphost.commands.model import ModelChoice
 from mcphost.commands.records import clear, exports, fork, history, new, numbers, recorded, resume, rewind, write_out
+from mcphost.commands.resources import weight
 from mcphost.commands.servers import USAGE, servers, verbs
 from mcphost.commands.tables import table
 from mcphost.commands.typed import command_of
@@ -62,13 +65,7 @@ def register(registry: Registry) -> None:
             "servers", "the servers and how they are; start or stop one, or see what it said", servers, USAGE, verbs
         ),
         Command("prompts", "the servers' prompts", prompts, "[SERVER]", _servers),
-        Command(
-            "resources",
-            "the servers' resources and templates; be told when one changes",
-            resources,
-            "[SERVER | subscribe|unsubscribe SERVER:URI]",
-            _servers,
-        ),
+        resources.COMMAND,
         Command("attach", "attach a file or a resource to your next message", attach, "PATH|@SERVER:URI", attachable),
         Command("permissions", "what runs unasked and what never, or take an answer back", permissions, "[revoke ID]"),
         Command("mode", "how calls are judged", mode, "[MODE]", modes),
@@ -113,32 +110,6 @@ async def prompts(chat: Chat, line: str) -> str:
     return table(rows) or _none("prompts", line)
 
 
-async def resources(chat: Chat, line: str) -> str:
-    verb, _, what = line.partition(" ")
-    if verb in ("subscribe", "unsubscribe") and what:
-        return await _subscribe(chat, what, on=verb == "subscribe")
-    rows = []
-    for server in _ready(chat, line):
-        for resource in server.resources:
-            what = " · ".join(filter(None, [resource.get("title") or resource["name"], resource.get("mimeType")]))
-            rows.append((one_line(f"@{server.name}:{resource['uri']}"), one_line(what, 100)))
-        for template in server.templates:
-            what = template.get("description") or template.get("title") or template["name"]
-            rows.append((one_line(f"@{server.name}:{template['uriTemplate']}"), one_line(what, 100)))
-    return table(rows) or _none("resources", line)
-
-
-async def _subscribe(chat: Chat, what: str, *, on: bool) -> str:
-    name, _, uri = what.partition(":")
-    if not uri or name not in chat.host.servers:
-        raise UsageError(f"{one_line(what)!r} names no server's resource", hint="Write SERVER:URI.")
-    if on:
-        await chat.host.servers[name].subscribe(uri)
-        return f"You are told when {name} changes {one_line(uri)}."
-    chat.host.servers[name].unsubscribe(uri)
-    return f"You are no longer told when {name} changes {one_line(uri)}."
-
-
 async def permissions(chat: Chat, line: str) -> str:
     verb, _, name = line.partition(" ")
     if verb == "revoke":
@@ -147,7 +118,7 @@ async def permissions(chat: Chat, line: str) -> str:
 
 
 def permitted(policy: Policy) -> str:
-    """Rules, what patterns of files cover, and answers given for good, a line each; and what holds where there is none."""
+    """Rules, what patterns of files cover, and answers given for good, a line each; what holds where there is none."""
     rows = [("rule", str(rule.decision), rule_text(rule), str(rule.source)) for rule in policy.rules]
     rows += [(covered.id, "covers", coverage_text(covered), covered.seen) for covered in policy.coverage.kept()]
     answers = policy.remembered.answers if policy.remembered else ()
@@ -234,18 +205,22 @@ async def attach(chat: Chat, line: str) -> Fill:
     """Let a file or a resource stand in the input line, as what is attached to the message.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it cannot be attached.
     """
     if not line:
         return Fill("/attach ", "Which file, or @SERVER:URI?", choose=True)
     word = line.removeprefix("@").strip('"')
-    if word.partition(":")[0] not in chat.host.servers and not await (await anyio.Path(word).expanduser()).is_file():
-        raise UsageError(f"there is no file {one_line(word, 300)!r}", hint="/attach PATH, or @SERVER:URI.")
-    return Fill(f'@"{word}" ' if " " in word else f"@{word} ")
+    said = ""
+    if word.partition(":")[0] not in chat.host.servers:
+        block = await anyio.to_thread.run_sync(attached, word)
+        if block is None:
+            raise UsageError(f"there is no file {one_line(word, 300)!r}", hint="/attach PATH, or @SERVER:URI.")
+        said = f"{one_line(word, 300)}: {weight(block['resource'])}"
+    return Fill(f'@"{word}" ' if " " in word else f"@{word} ", said)
 
 
 async def attachable(chat: Chat, line: str) -> Sequence[Offer]:
-    return await file_offers(last_word(line))
+    return [*await file_offers(last_word(line)), *resources.offers(chat)]
 
 
 async def leave(chat: Chat, line: str) -> Leave:

@@ -18,6 +18,7 @@ from mcphost.plugins import Offer, Registry
 from mcphost.text import safe
 
 MOST = 200
+DIRECTORY = "directory"
 MOST_FILES = 1000  # names of one directory that are looked at
 
 
@@ -74,13 +75,18 @@ def _files(word: str) -> list[Offer]:
     hidden = word[len(head) :].startswith(".")
     try:
         with os.scandir(Path(head or ".").expanduser()) as entries:
-            found = [(entry.name, entry.is_dir()) for entry, _ in zip(entries, range(MOST_FILES), strict=False)]
+            found = [(entry.name, _kind(entry)) for entry, _ in zip(entries, range(MOST_FILES), strict=False)]
     except OSError:
         return []
-    shown = sorted((name, folder) for name, folder in found if hidden or not name.startswith("."))
-    return [
-        (f"{head}{name}/" if folder else f"{head}{name}", "directory" if folder else "file") for name, folder in shown
-    ]
+    shown = sorted(offer for offer in found if hidden or not offer[0].startswith("."))
+    return [(f"{head}{name}/" if kind == DIRECTORY else f"{head}{name}", kind) for name, kind in shown]
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    try:
+        return DIRECTORY if entry.is_dir() else f"file, {entry.stat().st_size:,} bytes"
+    except OSError:
+        return "a link to nowhere"
 
 
 def _harmless(text: str) -> bool:

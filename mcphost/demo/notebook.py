@@ -21,6 +21,8 @@ from pydantic import BaseModel, Field
 
 from mcphost.demo.notes import Note, NoteStore, as_markdown
 
+ALL = "notes://all"
+
 Title = Annotated[str, Field(description="A short title", min_length=1, max_length=200)]
 Text = Annotated[str, Field(description="The note itself", max_length=100_000)]
 NoteId = Annotated[int, Field(description="The note's number, as list_notes and search_notes give it")]
@@ -51,7 +53,7 @@ def register(server: MCPServer[NoteStore], store: NoteStore) -> None:
     )(summarize_notes)
 
     # A resource without a template gets no Context.
-    @server.resource("notes://all", name="notes", title="All notes", mime_type="text/markdown")
+    @server.resource(ALL, name="notes", title="All notes", mime_type="text/markdown")
     async def all_notes() -> str:
         """Every note, as Markdown."""
         return as_markdown(store.all()) or "There are no notes yet."
@@ -62,7 +64,9 @@ def register(server: MCPServer[NoteStore], store: NoteStore) -> None:
 
 async def add_note(title: Title, text: Text, ctx: Notebook) -> Note:
     """Save a note. Use it when the user wants something remembered or written down."""
-    return _store(ctx).add(title, text)
+    note = _store(ctx).add(title, text)
+    await ctx.notify_resource_updated(ALL)
+    return note
 
 
 async def search_notes(
@@ -85,6 +89,7 @@ async def delete_note(id: NoteId, ctx: Notebook) -> str:
     note = _store(ctx).delete(id)
     if note is None:
         raise ToolError(f"there is no note {id}")
+    await ctx.notify_resource_updated(ALL)
     return f"Deleted note {note.id}, {note.title!r}."
 
 
@@ -99,6 +104,7 @@ async def import_notes(
         note = _store(ctx).add(title[:200] or "untitled", text or title)
         ids.append(note.id)
         await ctx.report_progress(done, len(lines), note.title)
+    await ctx.notify_resource_updated(ALL)
     return Imported(imported=len(ids), ids=ids)
 
 

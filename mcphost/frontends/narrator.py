@@ -79,6 +79,8 @@ class Narrator:
                 self._say(f"… the model cannot answer now ({one_line(event.why)}); again in {event.seconds:.0f} s")
             case events.Noticed():
                 (self._warn if event.level == "warning" else self._say)(one_line(event.text, 1000))
+            case events.ResourceUpdated() if not event.repeated:
+                self._say(f"@{one_line(event.server, 60)}:{one_line(event.uri, 300)} changed")
             case events.RequestAnswered():
                 self._request_answered(event)
             case events.ServerChanged():

@@ -8,6 +8,7 @@ from typing import Any
 
 from mcphost.events import Event, Noticed, ResourceUpdated, ServerListChanged, ServerLogged
 from mcphost.servers.offer import Announced, Kind, Offer
+from mcphost.servers.subscriptions import Subscriptions
 from mcphost.text import one_line, safe
 
 LOG_LIMIT = 4000  # characters of one log message
@@ -16,9 +17,17 @@ LOG_LIMIT = 4000  # characters of one log message
 class Announcements:
     """The adapter's Listener for one server. `end` is called when its connection is gone."""
 
-    def __init__(self, server: str, offer: Offer, emit: Callable[[Event], None], end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        server: str,
+        offer: Offer,
+        subscriptions: Subscriptions,
+        emit: Callable[[Event], None],
+        end: Callable[[], None],
+    ) -> None:
         self._server = server
         self._offer = offer
+        self._subscriptions = subscriptions
         self._emit = emit
         self._end = end
 
@@ -26,7 +35,8 @@ class Announcements:
         self._offer.announce("resources" if kind == "templates" else kind)
 
     def updated(self, uri: str) -> None:
-        self._emit(ResourceUpdated(server=self._server, uri=uri))
+        news = self._subscriptions.updated(uri)
+        self._emit(ResourceUpdated(server=self._server, uri=uri, repeated=not news))
 
     def logged(self, params: Mapping[str, Any]) -> None:
         data, logger = params.get("data"), params.get("logger")

@@ -81,8 +81,8 @@ class Server:
         self._emit = emit
         self._roots = roots
         self._offer = Offer()
-        self._announcements = Announcements(name, self._offer, emit, self._end)
         self._subscriptions = Subscriptions(self._unwatched)
+        self._announcements = Announcements(name, self._offer, self._subscriptions, emit, self._end)
         self._link: Link | None = None
         self._connection: Connection | None = None
         self._ready_since: float | None = None
@@ -117,6 +117,16 @@ class Server:
     @property
     def templates(self) -> tuple[WireTemplate, ...]:
         return self._offer.templates
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The URIs of the resources that are subscribed to."""
+        return self._subscriptions.watched
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Those of `watched` that changed since they were read."""
+        return self._subscriptions.changed
 
     @property
     def prompts(self) -> tuple[WirePrompt, ...]:
@@ -174,7 +184,9 @@ class Server:
 
     async def read(self, uri: str, *, caller: Caller | None = None) -> tuple[ResourceContents, ...]:
         """Read a resource; one URI may give several contents. Raises as `call`."""
-        return await (await self._connected()).read(uri, caller=caller)
+        connection = await self._connected()
+        self._subscriptions.read(uri)
+        return await connection.read(uri, caller=caller)
 
     async def get_prompt(
         self, name: str, arguments: Mapping[str, str], *, caller: Caller | None = None

@@ -21,9 +21,30 @@ class Subscriptions:
     def __init__(self, lost: Callable[[str, ServerError], None]) -> None:
         """`lost` is told of a resource that can no longer be watched, and why."""
         self._watched: dict[str, anyio.CancelScope | None] = {}
+        self._changed: set[str] = set()
         self._lost = lost
         self._tasks: anyio.abc.TaskGroup | None = None
         self._watch: Watch | None = None
+
+    @property
+    def watched(self) -> frozenset[str]:
+        return frozenset(self._watched)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Those of the watched that changed since they were read."""
+        return frozenset(self._changed)
+
+    def updated(self, uri: str) -> bool:
+        """A resource changed, or one below it; False: this was known of all that is watched there."""
+        touched = {known for known in self._watched if uri == known or uri.startswith(known.rstrip("/") + "/")}
+        news = not touched or not touched <= self._changed
+        self._changed |= touched
+        return news
+
+    def read(self, uri: str) -> None:
+        """What it is by now is known."""
+        self._changed.discard(uri)
 
     async def add(self, uri: str) -> None:
         """Watch `uri`; a second time changes nothing. Call only while connected.
@@ -40,6 +61,7 @@ class Subscriptions:
                 raise
 
     def remove(self, uri: str) -> None:
+        self._changed.discard(uri)
         scope = self._watched.pop(uri, None)
         if scope is not None:
             scope.cancel()
@@ -75,6 +97,7 @@ class Subscriptions:
 
     def _drop(self, uri: str, error: ServerError) -> None:
         self._watched.pop(uri, None)
+        self._changed.discard(uri)
         self._lost(uri, error)
 
 

@@ -194,9 +194,10 @@ def _values(
 
 
 def _resources(chat: Chat) -> Iterator[Offer]:
+    from mcphost.commands.resources import offers
+
+    yield from offers(chat)
     for server in chat.host.servers.values():
-        for resource in server.resources:
-            yield f"@{server.name}:{resource['uri']}", resource.get("title") or resource["name"]
         for template in server.templates:
             what = f"{template.get('title') or template['name']}: {template['uriTemplate']}"
             yield f"@{server.name}:{template['uriTemplate'].partition('{')[0]}", what

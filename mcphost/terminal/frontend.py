@@ -225,8 +225,8 @@ class ScreenFrontend:
                 self._server_changed(event)
             case events.ServerListChanged():
                 self.note(f"{event.server}: its {event.kind} changed")
-            case events.ResourceUpdated():
-                self.note(f"{event.server}: {event.uri} changed")
+            case events.ResourceUpdated() if not event.repeated:
+                self.note(f"@{event.server}:{event.uri} changed")
             case events.ServerLogged():
                 self._detail(f"{event.server} says ({event.level}): {event.text}")
             case _:

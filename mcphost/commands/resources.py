@@ -1,0 +1,139 @@
+"""`/resources`: what there is to attach, how it begins, and which of it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mcphost.commands.tables import table
+from mcphost.errors import UsageError
+from mcphost.frontends.preview import shortened
+from mcphost.host import Chat
+from mcphost.messages import Message, UserMessage
+from mcphost.models.content import parts
+from mcphost.plugins import Command, Offer
+from mcphost.servers import Server
+from mcphost.servers.wire import ResourceContents
+from mcphost.text import one_line
+
+LINES = 20  # of a preview
+CHANGED = "changed since it was read"
+_VERBS = {"subscribe": "be told when it changes", "unsubscribe": "no longer be told when it changes"}
+_READ = {"image": "an image", "pdf": "a PDF", "audio": "audio"}
+
+
+async def resources(chat: Chat, line: str) -> str:
+    """The resources of all servers or of one, the beginning of one resource, or a subscription to it."""
+    verb, _, what = line.partition(" ")
+    if verb in _VERBS and what:
+        return await _subscribe(*_named(chat, what.strip()), on=verb == "subscribe")
+    if ":" in line:
+        return await _preview(chat, *_named(chat, line))
+    rows = [row for server in chat.host.servers.values() if line in ("", server.name) for row in _rows(server)]
+    if rows:
+        return table([(one_line(name, 300), one_line(what, 150)) for name, what in rows])
+    return f"{one_line(line)} offers no resources." if line else "No resources: no server that is ready offers any."
+
+
+def offers(chat: Chat) -> Iterator[Offer]:
+    """What may stand behind `@`, and what it is."""
+    for server in chat.host.servers.values():
+        yield from _listed(server)
+
+
+async def completed(chat: Chat, line: str) -> Sequence[Offer]:
+    verb, space, _ = line.partition(" ")
+    if space and verb in _VERBS:
+        return list(offers(chat))
+    return [*((server.name, server.state) for server in chat.host.servers.values()), *_VERBS.items(), *offers(chat)]
+
+
+COMMAND = Command(
+    "resources",
+    "the servers' resources and templates; how one begins; be told when one changes",
+    resources,
+    "[SERVER | [subscribe|unsubscribe] @SERVER:URI]",
+    completed,
+)
+
+
+def weight(content: Mapping[str, Any]) -> str:
+    """The type and the size of a resource's content, and whether a model can read it."""
+    mime = one_line(str(content.get("mimeType") or ""), 100)
+    if isinstance(text := content.get("text"), str):
+        return f"{mime or 'text'}, {len(text):,} characters"
+    data = str(content.get("blob") or "")
+    size = f"{len(data) * 3 // 4 - data[-2:].count('='):,} bytes"
+    (part,) = parts([{"type": "resource", "resource": dict(content)}])
+    read = _READ.get(part.kind, "no text, image or PDF: the model is told only that it is there")
+    return ", ".join(filter(None, [part.mime or mime, size, read]))
+
+
+def attachments(messages: Iterable[Message]) -> Iterator[str]:
+    """What a person attached to what they typed, of which type and size."""
+    for message in messages:
+        if isinstance(message, UserMessage) and message.origin != "prompt":
+            yield from (_head(block["resource"]) for block in message.content if block["type"] == "resource")
+
+
+def _head(content: Mapping[str, Any]) -> str:
+    return f"{one_line(str(content.get('uri')), 300)}: {weight(content)}"
+
+
+def _rows(server: Server) -> Iterator[tuple[str, str]]:
+    yield from _listed(server)
+    known = {resource["uri"] for resource in server.resources}
+    for uri in sorted(server.watched - known):
+        yield f"@{server.name}:{uri}", _marks(server, uri)
+    for template in server.templates if server.state == "ready" else ():
+        what = template.get("description") or template.get("title") or template["name"]
+        yield f"@{server.name}:{template['uriTemplate']}", what
+
+
+def _listed(server: Server) -> Iterator[tuple[str, str]]:
+    for resource in server.resources if server.state == "ready" else ():
+        size = resource.get("size")
+        words = [
+            _marks(server, resource["uri"]),
+            resource.get("title") or resource["name"],
+            resource.get("mimeType"),
+            f"{size:,} bytes" if isinstance(size, int) else "",
+        ]
+        yield f"@{server.name}:{resource['uri']}", _joined(words)
+
+
+def _marks(server: Server, uri: str) -> str:
+    """Whether it is subscribed to, and what came of that."""
+    if uri in server.changed:
+        return CHANGED
+    return "subscribed" if uri in server.watched else ""
+
+
+def _joined(words: Iterable[str | None]) -> str:
+    return " · ".join(filter(None, words))
+
+
+def _named(chat: Chat, what: str) -> tuple[Server, str]:
+    name, _, uri = what.removeprefix("@").partition(":")
+    if not uri or name not in chat.host.servers:
+        raise UsageError(f"{one_line(what)!r} names no server's resource", hint="Write @SERVER:URI.")
+    return chat.host.servers[name], uri
+
+
+async def _preview(chat: Chat, server: Server, uri: str) -> str:
+    contents = await server.read(uri, caller=chat.requests)
+    return "\n\n".join(map(_shown, contents)) or f"@{server.name}:{one_line(uri, 300)} is empty."
+
+
+def _shown(content: ResourceContents) -> str:
+    head = _head(content)
+    text = content.get("text")
+    return head if text is None else f"{head}\n{shortened(text, LINES)}"
+
+
+async def _subscribe(server: Server, uri: str, *, on: bool) -> str:
+    if on:
+        await server.subscribe(uri)
+        return f"You are told when {server.name} changes {one_line(uri)}; /resources marks it."
+    server.unsubscribe(uri)
+    return f"You are no longer told when {server.name} changes {one_line(uri)}."
