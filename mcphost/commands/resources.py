@@ -82,15 +82,13 @@ def _head(content: Mapping[str, Any]) -> str:
 
 def _rows(server: Server) -> Iterator[tuple[str, str]]:
     yield from _listed(server)
-    known = {resource["uri"] for resource in server.resources}
-    for uri in sorted(server.watched - known):
-        yield f"@{server.name}:{uri}", _marks(server, uri)
     for template in server.templates if server.state == "ready" else ():
         what = template.get("description") or template.get("title") or template["name"]
         yield f"@{server.name}:{template['uriTemplate']}", what
 
 
 def _listed(server: Server) -> Iterator[tuple[str, str]]:
+    """What it lists, and what else is subscribed to."""
     for resource in server.resources if server.state == "ready" else ():
         size = resource.get("size")
         words = [
@@ -99,7 +97,9 @@ def _listed(server: Server) -> Iterator[tuple[str, str]]:
             resource.get("mimeType"),
             f"{size:,} bytes" if isinstance(size, int) else "",
         ]
-        yield f"@{server.name}:{resource['uri']}", _joined(words)
+        yield f"@{server.name}:{resource['uri']}", " · ".join(filter(None, words))
+    for uri in sorted(server.watched - {resource["uri"] for resource in server.resources}):
+        yield f"@{server.name}:{uri}", _marks(server, uri)
 
 
 def _marks(server: Server, uri: str) -> str:
@@ -107,10 +107,6 @@ def _marks(server: Server, uri: str) -> str:
     if uri in server.changed:
         return CHANGED
     return "subscribed" if uri in server.watched else ""
-
-
-def _joined(words: Iterable[str | None]) -> str:
-    return " · ".join(filter(None, words))
 
 
 def _named(chat: Chat, what: str) -> tuple[Server, str]:

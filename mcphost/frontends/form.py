@@ -159,8 +159,8 @@ class Field:
         return any(choice.value == value for choice in self.choices)
 
     def _amount(self, bound: float) -> str:
-        unit = {"string": " characters", "choices": " choices"}.get(self.kind, "")
-        return f"{bound:g}{unit}" if unit else f"{bound}"
+        unit = {"string": "character", "choices": "choice"}.get(self.kind)
+        return f"{bound:g} {unit}{'' if bound == 1 else 's'}" if unit else f"{bound}"
 
     def _parse(self, line: str) -> Any:
         text = line.strip()

@@ -87,7 +87,7 @@ def _choices(draft: Draft, *, filled: bool) -> Mapping[str, str]:
     if filled:
         edit = {"e": "edit"} if draft.fields else {}
         return ({"y": "accept, send it"} if complete else {}) | edit | _REFUSE
-    return {"y": "fill in"} | ({"s": "accept, send it as it stands"} if complete else {}) | _REFUSE
+    return {"y": "fill in and accept"} | ({"s": "accept, send it as it stands"} if complete else {}) | _REFUSE
 
 
 async def _read(panel: Panel, question: ElicitationForm, draft: Draft) -> ElicitationAnswer | None:
@@ -185,27 +185,39 @@ def _closed(field: form.Field, draft: Draft) -> tuple[str, str]:
         return "", f"  {one_line(field.title)}: ({field.expected}, {_needed(field)})"
     if problem:
         return WARNING, f"✗ {one_line(field.title)}: {one_line(line)} ({one_line(problem)})"
-    return "", f"  {one_line(field.title)}: {_exact(draft.value(field))}"
+    return "", f"  {one_line(field.title)}: {_meant(field, draft.value(field))}"
 
 
 def _opened(server: str, field: form.Field, draft: Draft) -> list[tuple[str, str]]:
+    """What is known of the field: whether the line fits, the server's words, the choices."""
     chosen = field.chosen(draft.line(field))
     mark = {True: "[x]", False: "[ ]"} if field.kind == "choices" else {True: "(•)", False: "( )"}
-    lines = said(server, field.description) if field.description else []
-    lines += [
-        ("", f"    {mark[choice.value in chosen]} {number}) {one_line(choice.title)}")
-        for number, choice in enumerate(field.choices, 1)
+    return [
+        _checked(field, draft),
+        *(said(server, field.description) if field.description else ()),
+        *(
+            ("", f"    {mark[choice.value in chosen]} {number}) {one_line(choice.title)}")
+            for number, choice in enumerate(field.choices, 1)
+        ),
     ]
+
+
+def _checked(field: form.Field, draft: Draft) -> tuple[str, str]:
     if problem := draft.problem(field):
-        return [*lines, (WARNING, f"  ✗ {one_line(problem, 500)}")]
+        return WARNING, f"  ✗ {one_line(problem, 500)}"
     value = draft.value(field)
-    meant = "left out" if value is None else _exact(value)
-    return [*lines, ("", f"  ✓ {meant} ({one_line(field.explained, 500)})")]
+    meant = "left out" if value is None else _meant(field, value)
+    return "", f"  ✓ {meant} ({one_line(field.explained, 500)})"
 
 
 def _needed(field: form.Field) -> str:
     return "needed" if field.required else "may stay empty"
 
 
-def _exact(value: Any) -> str:
-    return visible(json.dumps(value, ensure_ascii=False))
+def _meant(field: form.Field, value: Any) -> str:
+    """The value as it would be sent, with the titles of choices that have others."""
+    chosen = value if field.kind == "choices" else [value]
+    titles = [
+        one_line(choice.title) for choice in field.choices if choice.value in chosen and choice.value != choice.title
+    ]
+    return visible(json.dumps(value, ensure_ascii=False)) + (f" ({', '.join(titles)})" if titles else "")

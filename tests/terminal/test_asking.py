@@ -58,7 +58,7 @@ async def asking(
 async def test_a_form_is_checked_while_it_is_typed_and_sent_when_it_was_seen_whole() -> None:
     async with asking(FORM) as (tty, answer):
         await tty.see("Server shop (not mcphost, not the model) asks you", "│ Who are you?", "! name: this looks like")
-        await tty.choose("[y] fill in", "y")
+        await tty.choose("[y] fill in and accept", "y")
         await tty.see("› Your name: field 1 of 4, needed", "✗ must be filled in: text, at least 2 characters")
         await tty.see("[Ctrl-S] accept, send it", "[Ctrl-N] decline  [Ctrl-G] cancel")
         tty.type("x")
@@ -88,7 +88,7 @@ async def test_a_form_is_declined_and_cancelled_in_the_middle_of_a_field(
     key: str, action: Literal["decline", "cancel"]
 ) -> None:
     async with asking(FORM) as (tty, answer):
-        await tty.choose("[y] fill in", "y")
+        await tty.choose("[y] fill in and accept", "y")
         await tty.see("field 1 of 4")
         await tty.press("A", key)
         assert await answer == ElicitationAnswer(action)
@@ -134,7 +134,7 @@ async def test_enter_declines_a_form_with_a_field_that_looks_like_a_secret() -> 
 async def test_a_long_form_shows_the_field_that_is_typed_and_scrolls() -> None:
     properties = {f"f{number}": {"type": "string"} for number in range(40)}
     async with asking(ElicitationForm("shop", "Much", {"properties": properties})) as (tty, answer):
-        await tty.choose("[y] fill in", "y")
+        await tty.choose("[y] fill in and accept", "y")
         for number in range(30):
             await tty.see(f"› f{number}: field {number + 1} of 40")
             await tty.press(ENTER)
@@ -162,7 +162,7 @@ async def test_a_turn_at_its_limit_gets_as_many_more_steps_as_are_typed() -> Non
 
 async def test_esc_in_a_field_goes_back_to_where_decline_and_cancel_are() -> None:
     async with asking(FORM) as (tty, answer):
-        await tty.choose("[y] fill in", "y")
+        await tty.choose("[y] fill in and accept", "y")
         await tty.see("field 1 of 4")
         tty.type(ESC)
         await tty.choose("[n] decline  [c] cancel", "c")
@@ -181,7 +181,7 @@ async def test_what_was_typed_before_a_form_stays_in_the_input_line() -> None:
         tty.type("half a sentence")
         await tty.see("> half a sentence")
         answer = asyncio.create_task(tty.repl.frontend.ask(FORM))
-        await tty.choose("[y] fill in", "y")
+        await tty.choose("[y] fill in and accept", "y")
         await tty.see("field 1 of 4", "> half a sentence")
         await tty.press("Ada", ESC)
         await tty.choose("[n] decline", "n")
