@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast
 
-from prompt_toolkit.completion import Completer
-
 from mcphost.errors import McpHostError
 from mcphost.frontends import consent, further, samples
 from mcphost.frontends.asking import UNKNOWN, exact
@@ -33,6 +31,7 @@ from mcphost.terminal import cards, prompting
 from mcphost.terminal.cards import WARNING
 from mcphost.terminal.forms import fill_in
 from mcphost.terminal.panel import Card, Panel
+from mcphost.terminal.suggesting import LineCompleter
 from mcphost.text import one_line
 
 Edited = TypeVar("Edited", bound=ToolApproval | SamplingReview | SampleResult)
@@ -51,7 +50,7 @@ class PanelAsker:
         *,
         open_url: Callable[[str], Awaitable[None]],
         edit: Callable[[str], Awaitable[str]],
-        completer: Callable[[PromptArgument], Completer | None],
+        completer: Callable[[PromptArgument], LineCompleter | None],
     ) -> None:
         self._panel = panel
         self._open = open_url

@@ -12,7 +12,7 @@ from prompt_toolkit.input import Input
 from mcphost.frontends import browser
 from mcphost.frontends.paint import Paint
 from mcphost.terminal.asking import PanelAsker
-from mcphost.terminal.completion import ChatCompleter, for_argument
+from mcphost.terminal.completion import ChatCompleter
 from mcphost.terminal.editor import edited
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.history import PrivateHistory
@@ -23,6 +23,7 @@ from mcphost.terminal.repl import Repl
 from mcphost.terminal.resize import wraps_anew
 from mcphost.terminal.screen import Screen
 from mcphost.terminal.scrollback import Scrollback, Terminal
+from mcphost.terminal.suggesting import ArgumentCompleter, LineCompleter
 
 if TYPE_CHECKING:
     from mcphost.approvals import Mode
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mcphost.host import Host
     from mcphost.journal import Record
     from mcphost.plugins import Registry
+    from mcphost.questions import PromptArgument
     from mcphost.terminal.render import Renderer
 
 
@@ -70,9 +72,10 @@ def on_screen(
     async def edit(text: str) -> str:
         return await repl.screen.lend(partial(edited, text, environ or {}))
 
-    asker = PanelAsker(
-        panel, open_url=open_url, edit=edit, completer=lambda question: for_argument(repl.chat, question)
-    )
+    def completer(question: PromptArgument) -> LineCompleter | None:
+        return ArgumentCompleter(repl.chat, question) if repl.chat else None
+
+    asker = PanelAsker(panel, open_url=open_url, edit=edit, completer=completer)
     scrollback = Scrollback(output)
     frontend = ScreenFrontend(
         scrollback,

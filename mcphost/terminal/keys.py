@@ -11,6 +11,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 from mcphost.terminal.panel import alone
+from mcphost.terminal.suggesting import LineCompleter
 from mcphost.terminal.typed import PasteMarks, Typed
 from mcphost.text import safe
 
@@ -50,7 +51,7 @@ class Chatter(Protocol):
         """Ctrl-X Ctrl-E: `line`, which stands in the buffer, is wanted in an editor."""
 
 
-def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings:
+def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatter: Chatter) -> KeyBindings:
     keys = KeyBindings()
     here = has_focus(buffer)
     busy = Condition(lambda: chatter.busy)
@@ -69,7 +70,7 @@ def bindings(buffer: Buffer, marks: PasteMarks, chatter: Chatter) -> KeyBindings
 
     @keys.add(Keys.Tab, filter=here & ~has_completions)
     def complete(event: KeyPressEvent) -> None:
-        buffer.start_completion(select_first=True)
+        event.app.create_background_task(completer.tab(buffer))
 
     @keys.add(Keys.BackTab, filter=here & ~has_completions)
     def next_mode(event: KeyPressEvent) -> None:

@@ -16,9 +16,9 @@ from itertools import accumulate
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import Completer, DynamicCompleter
+from prompt_toolkit.completion import DynamicCompleter
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
@@ -34,6 +34,7 @@ from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.utils import get_cwidth
 
 from mcphost.terminal.cells import fit, wrap
+from mcphost.terminal.suggesting import LineCompleter
 
 ARM = 0.35  # seconds
 SAID = "class:panel.said"  # words that are not ours: each line of them stands behind a bar
@@ -101,7 +102,7 @@ class Panel:
         self._scroll = 0
         self._follow = True
         self._ahead: list[KeyPress] = []  # keys that came after the one that ended a line
-        self._completer: Completer | None = None
+        self._completer: LineCompleter | None = None
         self._buffer = Buffer(
             multiline=False,
             on_text_changed=self._typed,
@@ -143,7 +144,7 @@ class Panel:
         prefill: str = "",
         *,
         keys: Mapping[str, str],
-        completer: Completer | None = None,
+        completer: LineCompleter | None = None,
     ) -> tuple[str, str]:
         """How a line ended, and what was typed. `card` is what stands above it, which may depend on what is typed so
         far; `keys` is what each of the keys that end the line means (names of `_ENDS`, and always `Esc`); `completer`
@@ -309,6 +310,11 @@ class Panel:
         @bindings.add(Keys.Any, filter=Condition(lambda: self._label is not None) & ~self.reading, eager=True)
         def keep(event: KeyPressEvent) -> None:
             self._ahead.append(event.key_sequence[0])
+
+        @bindings.add(Keys.Tab, filter=self.reading & ~has_completions & Condition(lambda: self._completer is not None))
+        def complete(event: KeyPressEvent) -> None:
+            assert self._completer is not None
+            event.app.create_background_task(self._completer.tab(self._buffer))
 
         bindings.add(Keys.Escape, filter=self.reading & alone, eager=True)(partial(self._end, "Esc"))
         bindings.add(Keys.ControlD, filter=self.reading, eager=True)(partial(self._end, "Esc"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mcphost.agent import Reply
     from mcphost.host import Chat, Host
     from mcphost.journal import Record
+    from mcphost.messages import Message
     from mcphost.plugins import Act, Registry
 
 PATIENCE = 5.0  # seconds that the first message waits for servers
@@ -140,16 +141,25 @@ class PlainChat:
 
     async def _answer(self, line: Typed) -> None:
         from mcphost import commands, plugins
+        from mcphost.commands.resources import attachments
 
         with self._reporting():
-            meant = await commands.interpret(self._chat, self._registry, line.text, pasted=line.pasted)
-            if isinstance(meant, str):
-                self._frontend.note(meant)
-            elif isinstance(meant, plugins.Act):
-                with anyio.CancelScope() as self._work:
+            meant: str | Act | Sequence[Message] = ()
+            with anyio.CancelScope() as scope:
+                self._work = scope
+                if line.text.startswith("/") and commands.command_of(line.text)[0] not in self._registry.commands:
+                    await self._chat.host.pool.settled(PATIENCE)  # it may be a prompt of a server that still starts
+                meant = await commands.interpret(self._chat, self._registry, line.text, pasted=line.pasted)
+                if isinstance(meant, plugins.Act):
                     await self._act(meant)
-                self._work = None
-            else:
+            self._work = None
+            if scope.cancelled_caught:
+                self._frontend.warn("Stopped.")
+            elif isinstance(meant, str):
+                self._frontend.note(meant)
+            elif not isinstance(meant, plugins.Act) and meant:
+                for attached in attachments(meant):
+                    self._frontend.note(f"attached {attached}")
                 await self._turn(self._chat, self._chat.send(meant))
 
     async def _act(self, act: Act) -> None:
@@ -216,6 +226,7 @@ class PlainChat:
         try:
             yield
         except McpHostError as error:
+            self._work = None
             self._frontend.end_line()
             self._frontend.warn(str(error))
 

@@ -5,19 +5,18 @@ Law 4: the line can be typed whatever the server does about suggestions.
 
 from __future__ import annotations
 
-from prompt_toolkit.completion import Completer
-
 from mcphost.frontends import preview
 from mcphost.questions import ArgumentValue, PromptArgument, PromptDecision, PromptPreview
 from mcphost.terminal.cards import WARNING, said
 from mcphost.terminal.panel import Card, Panel
+from mcphost.terminal.suggesting import LineCompleter
 from mcphost.text import one_line
 
 _READ_KEYS = {"Enter": "take it", "Esc": "leave the prompt"}
 _SEND_KEYS = {"y": "send", "n": "send nothing", "Esc": "send nothing"}
 
 
-async def read_argument(panel: Panel, question: PromptArgument, completer: Completer | None) -> ArgumentValue:
+async def read_argument(panel: Panel, question: PromptArgument, completer: LineCompleter | None) -> ArgumentValue:
     lines = [("", f"{one_line(name)}={one_line(value)}") for name, value in question.given.items()]
     lines += said(question.server, question.description) if question.description else []
     card = Card(preview.wanted(question), tuple(lines))

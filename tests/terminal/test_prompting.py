@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcphost.models.scripted import ScriptedModel
+from tests.cli.program import config, mcphost, script
 from tests.servers.scripted import ALL, Refuse, Scripted
+from tests.terminal.pty import started
 from tests.terminal.tty import CTRL_C, ENTER, ESC, Tty, chatting
 
 TRIP = {
@@ -188,3 +192,64 @@ async def test_a_server_that_fails_to_complete_suggests_nothing() -> None:
         tty.type("r")
         await tty.see("> /trip fr", "from=")
         assert "out of towns" not in tty.screen.text
+
+
+DEMO = {"demo": (sys.executable, "-m", "mcphost", "demo-server")}
+
+
+@pytest.mark.deadline(60)
+def test_a_prompt_of_a_real_server_from_its_short_name_to_the_answer(tmp_path: Path) -> None:
+    arguments = ["-C", str(config(tmp_path, DEMO)), "-m", script(tmp_path, "A fine day.", "Once more.")]
+    with started(*arguments) as pty:
+        pty.type("/plan_day\r")
+        pty.see("The prompt plan_day of server demo needs zone")
+        pty.see("Africa/Abidjan")
+        pty.type("Europe/Berl\t")
+        pty.see("zone: Europe/Berlin")
+        pty.type("\r")
+        pty.see("what time it is in Europe/Berlin")
+        pty.see("[y] send (Enter)")
+        pty.type("\r")
+        pty.see("A fine day.")
+        pty.type("/demo:plan_day zone=Europe/Berl\t")
+        pty.see("> /demo:plan_day zone=Europe/Berlin")
+        pty.type(" focus=deep\t")
+        pty.see("zone=Europe/Berlin focus='deep work'")
+        pty.type("\r")
+        pty.see("around deep work")
+        pty.see("[y] send (Enter)")
+        pty.type("n")
+        pty.see("Nothing was sent.")
+        pty.type("/plan_day\r")
+        pty.see("needs zone")
+        pty.type("\x03")
+        pty.see("! Stopped.")
+        pty.type("/quit\r")
+        assert pty.ended() == 0
+
+
+@pytest.mark.deadline(60)
+def test_lines_ask_for_what_is_missing_and_preview_too(tmp_path: Path) -> None:
+    arguments = ["--plain", "-C", str(config(tmp_path, DEMO)), "-m", script(tmp_path, "A fine day.")]
+    with started(*arguments) as pty:
+        pty.see("Ctrl-D leaves")
+        pty.type("/plan_day\n")
+        pty.see("It suggests: Africa/Abidjan")
+        pty.see("zone (Enter alone: leave the prompt):")
+        pty.type("\x03")
+        pty.see("! Stopped.")
+        pty.type("/plan_day UTC\n")
+        pty.see("what time it is in UTC")
+        pty.see("Send it?")
+        pty.type("y\n")
+        pty.see("A fine day.")
+        pty.type("/quit\n")
+        assert pty.ended() == 0
+
+
+async def test_a_pipe_gets_an_error_for_what_is_missing_and_sends_what_is_whole(tmp_path: Path) -> None:
+    arguments = ["--plain", "-C", str(config(tmp_path, DEMO)), "-m", script(tmp_path, "A fine day.")]
+    ran = await mcphost(*arguments, stdin="/plan_day\n/plan_day UTC\n")
+    assert (ran.code, ran.err) == (0, "")
+    assert "! plan_day needs zone=…" in ran.out
+    assert ran.out.count("A fine day.") == 1
