@@ -82,6 +82,7 @@ class Repl:
         self._work: anyio.CancelScope | None = None
         self._sending = False
         self._interrupted_at = -AGAIN
+        self._interrupted = False  # something, by the first Ctrl-C
         self._code = 0
 
     async def run(self) -> int:
@@ -101,6 +102,7 @@ class Repl:
                 self.screen.close()
 
         self._actor = Actor(self.screen, self.frontend, self._environ)
+        self.screen.buffer.on_text_changed += self._forget_interrupt
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serve)
             tasks.start_soon(self._run_beside, tasks)
@@ -167,7 +169,6 @@ class Repl:
         if self._work.cancelled_caught:
             self.frontend.warn("Stopped.")
         self._work = None
-        self._interrupted_at = -AGAIN  # it stopped what ran: the next Ctrl-C is a first one
         self._live.clear()
         self.screen.app.invalidate()
 
@@ -348,15 +349,19 @@ class Repl:
             self._work.cancel()
 
     def interrupt(self) -> None:
-        """Stop what runs; the second time within a moment, leave."""
+        """Stop what runs; the second time within a moment, leave: with a code that says so where something ran."""
         now = time.monotonic()
         if now - self._interrupted_at < AGAIN:
-            self._code = INTERRUPTED if self.busy else 0
+            self._code = INTERRUPTED if self._interrupted else 0
             self.leave()
-        self._interrupted_at = now
+        self._interrupted_at, self._interrupted = now, self.busy
         if not self._actor.stop():
             self._stop_turn()
         asyncio.get_running_loop().call_later(AGAIN + 0.01, self.screen.app.invalidate)
+
+    def _forget_interrupt(self, _: object) -> None:
+        """Something was typed: the next Ctrl-C is a first one."""
+        self._interrupted_at = -AGAIN
 
     def next_mode(self) -> None:
         """The next way to judge calls, from the next call on."""

@@ -14,7 +14,7 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
@@ -48,10 +48,11 @@ from mcphost.terminal.live import FRAME, Live
 from mcphost.terminal.panel import MENU, SPACIOUS, Panel
 from mcphost.terminal.resize import ResizingApplication
 from mcphost.terminal.scrollback import Scrollback, Terminal
-from mcphost.terminal.suggesting import LineCompleter
 from mcphost.terminal.typed import Folded, PasteMarks
 
 if TYPE_CHECKING:
+    from prompt_toolkit.completion import Completer
+
     from mcphost.config.schema import Editing
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class Screen:
         status: Callable[[], str],
         alarm: bool = False,
         history: History,
-        completer: LineCompleter,
+        completer: Completer,
         color: bool,
         input: Input | None = None,
         editing: Editing = "emacs",
@@ -125,11 +126,7 @@ class Screen:
             style=_STYLE,
             include_default_pygments_style=False,
             key_bindings=merge_key_bindings(
-                [
-                    load_auto_suggest_bindings(),
-                    keys.bindings(self.buffer, completer, self.marks, chatter),
-                    panel.bindings,
-                ]
+                [load_auto_suggest_bindings(), keys.bindings(self.buffer, self.marks, chatter), panel.bindings]
             ),
             color_depth=None if color else ColorDepth.DEPTH_1_BIT,
             erase_when_done=True,
@@ -217,7 +214,7 @@ class Screen:
         )
 
     def _line(self, search: SearchToolbar) -> Window:
-        empty = Condition(lambda: not self.buffer.text and not self._panel.open())
+        empty = Condition(lambda: not self.buffer.text and not self._panel.open()) & ~is_searching
         return Window(
             BufferControl(
                 self.buffer,

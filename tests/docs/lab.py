@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import SamplingMessage, TextContent
 from pydantic import BaseModel, Field
 
 server = MCPServer("lab")
@@ -39,6 +40,14 @@ async def book(ctx: Context) -> str:
     """Book the laboratory."""
     answer = await ctx.elicit("For whom is the laboratory to be booked?", Booking)
     return answer.action
+
+
+@server.tool()
+async def explain(ctx: Context) -> str:
+    """Explain a measurement."""
+    question = SamplingMessage(role="user", content=TextContent(type="text", text="What does 7.87 g/cm³ mean?"))
+    answer = await ctx.session.create_message(messages=[question], max_tokens=100)
+    return str(answer.content)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import json
 import os
 import queue
 import re
+import select
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,7 +50,8 @@ class Api:
     """A model API (Chat Completions) that says what it is told to, when it is told to."""
 
     def __init__(self) -> None:
-        self.pieces: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.pieces: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._answering = threading.Lock()
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -58,12 +60,20 @@ class Api:
                 self.send_response(200)
                 self.send_header("content-type", "text/event-stream")
                 self.end_headers()
-                try:
-                    while (delta := api.pieces.get()) is not None:
-                        self._send({"choices": [{"index": 0, "delta": delta}]})
-                    self._send({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-                except OSError:  # the turn was stopped
-                    pass
+                with api._answering:
+                    self._answer()
+
+            def _answer(self) -> None:
+                delta: dict[str, Any] | None = {}
+                while delta is not None:
+                    try:
+                        delta = api.pieces.get(timeout=0.02)
+                    except queue.Empty:
+                        if select.select([self.connection], [], [], 0)[0]:  # the turn was stopped
+                            return
+                        continue
+                    last = {"delta": {}, "finish_reason": "stop"}
+                    self._send({"choices": [{"index": 0, **(last if delta is None else {"delta": delta})}]})
 
             def _send(self, chunk: dict[str, Any]) -> None:
                 common = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "model"}
@@ -90,6 +100,11 @@ class Api:
     def end(self) -> None:
         self.pieces.put(None)
 
+    def stopped(self) -> None:
+        """After a turn was stopped: wait until its request has ended."""
+        with self._answering:
+            pass
+
 
 SAMPLES = ("iron", "copper", "tin")
 
@@ -113,7 +128,9 @@ class Stage:
 
 
 @contextmanager
-def stage(home: Path, *arguments: str, size: tuple[int, int] = SIZE) -> Iterator[Stage]:
+def stage(
+    home: Path, *arguments: str, size: tuple[int, int] = SIZE, env: Mapping[str, str] | None = None
+) -> Iterator[Stage]:
     """The program, started in the empty directory `home`, with one server and one model."""
     api = Api()
     serving = threading.Thread(target=api.server.serve_forever, args=(0.02,), daemon=True)
@@ -131,12 +148,14 @@ def stage(home: Path, *arguments: str, size: tuple[int, int] = SIZE) -> Iterator
             "servers": {"lab": {"protocol": "legacy"}},  # where a server may ask in the midst of a call
             "models": {"demo": {"api": "openai-chat", "baseUrl": api.url, "apiKey": "none"}},
             "approvals": {
-                "rules": [{"server": "lab", "tool": tool, "decision": "allow"} for tool in ("measure", "book")]
+                "rules": [
+                    {"server": "lab", "tool": tool, "decision": "allow"} for tool in ("measure", "book", "explain")
+                ]
             },
         },
     }
     file.write_text(json.dumps(document))
-    environ = {"HOME": str(home), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", "NO_COLOR": ""}
+    environ = {"HOME": str(home), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", "NO_COLOR": "", **(env or {})}
     try:
         with started(*arguments, env=environ, cwd=home, size=size) as pty:
             yield Stage(pty, api, samples)

@@ -10,7 +10,7 @@ from tests.docs.scenes import lines, stage
 from tests.docs.screenshots import SCREENS, scenes, svg
 
 SEEN = {
-    "start": ["server lab is ready, 3 tools", "> ask something, or / for commands, @ for resources"],
+    "start": ["server lab is ready, 4 tools", "> ask something, or / for commands, @ for resources"],
     "answer": [
         " sample  density  remark",
         " iron       7.87  鉄, the reference",
