@@ -38,7 +38,7 @@ MODES = (
     ("auto", "rules decide, nothing is asked"),
 )
 _BESIDE = (
-    ("/SERVER:PROMPT key=value …", "send a server's prompt"),
+    ("/SERVER:PROMPT ARGUMENT …", "send a server's prompt; /PROMPT where it is the only one of its name"),
     ("@SERVER:URI, @PATH", "attach a server's resource or a file to the message it stands in"),
     ("!COMMAND", "run a command in your shell; the model does not see it"),
 )
