@@ -127,6 +127,8 @@ async def test_files_are_attached_as_text_or_as_they_are(tmp_path: Path) -> None
     async with chat() as (talk, registry):
         filled = await interpret(talk, registry, f"/attach {note}")
         assert filled == Fill(f'@"{note}" ', f"{note}: text/plain, 5 characters")
+        said = "demo:notes://all: All notes · text/markdown"
+        assert await interpret(talk, registry, "/attach @demo:notes://all") == Fill("@demo:notes://all ", said)
         messages = await interpret(talk, registry, f'@"{note}" and @{picture}, not @{tmp_path}/gone')
         assert isinstance(messages, list)
         _, text, image = messages[0].content

@@ -210,12 +210,13 @@ async def attach(chat: Chat, line: str) -> Fill:
     if not line:
         return Fill("/attach ", "Which file, or @SERVER:URI?", choose=True)
     word = line.removeprefix("@").strip('"')
-    said = ""
-    if word.partition(":")[0] not in chat.host.servers:
-        block = await anyio.to_thread.run_sync(attached, word)
-        if block is None:
-            raise UsageError(f"there is no file {one_line(word, 300)!r}", hint="/attach PATH, or @SERVER:URI.")
-        said = f"{one_line(word, 300)}: {weight(block['resource'])}"
+    if word.partition(":")[0] in chat.host.servers:
+        what = dict(resources.offers(chat)).get(f"@{word}", "not listed, so its type and size are seen when it is sent")
+    elif block := await anyio.to_thread.run_sync(attached, word):
+        what = weight(block["resource"])
+    else:
+        raise UsageError(f"there is no file {one_line(word, 300)!r}", hint="/attach PATH, or @SERVER:URI.")
+    said = f"{one_line(word, 300)}: {one_line(what)}"
     return Fill(f'@"{word}" ' if " " in word else f"@{word} ", said)
 
 

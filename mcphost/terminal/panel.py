@@ -182,7 +182,7 @@ class Panel:
     ) -> str:
         self._card_of = card if callable(card) else lambda _: card
         self._card, self._label, self._scroll, self._follow = self._card_of(prefill), label, 0, True
-        self._buffer.set_document(Document(prefill))
+        self._buffer.reset(Document(prefill))
         self._answer = asyncio.get_running_loop().create_future()
         enter()
         ahead, self._ahead = self._ahead, []
