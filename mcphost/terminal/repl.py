@@ -207,16 +207,14 @@ class Repl:
 
     def _show_attached(self, content: Sequence[Message]) -> None:
         """Say what goes to the model beside what was typed."""
+        from mcphost.commands.resources import attachments
+
         for message in content:
-            if not isinstance(message, UserMessage):
-                continue
-            for block in message.content:
-                if message.origin == "prompt":
+            if isinstance(message, UserMessage) and message.origin == "prompt":
+                for block in message.content:
                     self.frontend.quote(preview.described(block, PREVIEW))
-                elif block["type"] == "resource":
-                    resource = block["resource"]
-                    size = len(resource.get("text") or resource.get("blob") or "")
-                    self.frontend.note(f"attached {resource.get('uri')}, {size:,} characters")
+        for line in attachments(content):
+            self.frontend.note(f"attached {line}")
 
     async def _command(self, chat: Chat, line: Typed) -> None:
         """One that need not wait for the turn to end."""
@@ -385,7 +383,9 @@ class Repl:
     def status(self) -> str:
         """The words of the status line, the most useful first: a narrow screen cuts the end."""
         alarm = "YOLO: nothing is asked" if self._yolo else ""
-        return " · ".join(filter(None, [alarm, self._state(), self._model, self._judged, self._servers_now()]))
+        return " · ".join(
+            filter(None, [alarm, self._state(), self._model, self._judged, self._changed(), self._servers_now()])
+        )
 
     def _state(self) -> str:
         if time.monotonic() - self._interrupted_at < AGAIN:
@@ -395,6 +395,12 @@ class Repl:
         if self.busy:
             return "Esc stops"
         return "ready" if self.chat is not None else "starting"
+
+    def _changed(self) -> str:
+        """How many of the resources that are subscribed to changed since they were read."""
+        servers = self.chat.host.servers.values() if self.chat is not None else ()
+        count = sum(len(server.changed) for server in servers)
+        return f"{count} changed (/resources)" if count else ""
 
     def _servers_now(self) -> str:
         if self.chat is None:
