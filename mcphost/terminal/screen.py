@@ -48,11 +48,10 @@ from mcphost.terminal.live import FRAME, Live
 from mcphost.terminal.panel import MENU, SPACIOUS, Panel
 from mcphost.terminal.resize import ResizingApplication
 from mcphost.terminal.scrollback import Scrollback, Terminal
+from mcphost.terminal.suggesting import LineCompleter
 from mcphost.terminal.typed import Folded, PasteMarks
 
 if TYPE_CHECKING:
-    from prompt_toolkit.completion import Completer
-
     from mcphost.config.schema import Editing
 
 T = TypeVar("T")
@@ -99,7 +98,7 @@ class Screen:
         status: Callable[[], str],
         alarm: bool = False,
         history: History,
-        completer: Completer,
+        completer: LineCompleter,
         color: bool,
         input: Input | None = None,
         editing: Editing = "emacs",
@@ -126,7 +125,11 @@ class Screen:
             style=_STYLE,
             include_default_pygments_style=False,
             key_bindings=merge_key_bindings(
-                [load_auto_suggest_bindings(), keys.bindings(self.buffer, self.marks, chatter), panel.bindings]
+                [
+                    load_auto_suggest_bindings(),
+                    keys.bindings(self.buffer, completer, self.marks, chatter),
+                    panel.bindings,
+                ]
             ),
             color_depth=None if color else ColorDepth.DEPTH_1_BIT,
             erase_when_done=True,
