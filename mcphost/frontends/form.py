@@ -6,6 +6,7 @@ expression of a server is run in linear time or not at all.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 50
 MAX_CHOICES = 200
+MAX_SIZE = 200_000  # characters of its JSON
 _PATTERN_BYTES = 100_000  # of a compiled pattern
 
 Kind: TypeAlias = Literal["string", "number", "integer", "boolean", "choice", "choices"]
@@ -208,6 +210,8 @@ def fields(schema: Mapping[str, Any]) -> tuple[Field, ...]:
     Raises:
         ValueError: it is not the flat form that the protocol allows; the message names the property.
     """
+    if len(json.dumps(schema, default=str)) > MAX_SIZE:
+        raise ValueError(f"the form is larger than {MAX_SIZE:,} characters")
     properties = schema.get("properties", {})
     if not isinstance(properties, Mapping):
         raise ValueError("properties is no object")

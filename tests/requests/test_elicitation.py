@@ -77,6 +77,7 @@ async def test_a_field_that_looks_like_a_secret_comes_with_a_warning() -> None:
         {"properties": {"x": {"type": "object"}}},
         {"properties": {"x": {"type": "array", "items": {"type": "string"}}}},
         {"properties": {"x": "string"}},
+        {"properties": {"x": {"type": "string", "default": "x" * 200_000}}},
         {"properties": {"x": {"type": "string", "minLength": "2"}}},
         {"properties": {"x": {"type": "string", "enum": [1, 2]}}},
         {"properties": {}, "required": ["x"]},
