@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from mcphost.commands.prompts import LEFT, prompt_arguments
 from mcphost.config.schema import Config
 from mcphost.errors import UsageError
 from mcphost.host import Chat, Host
+from mcphost.host.suggestions import Beginning, Suggestions
 from mcphost.messages import AssistantMessage, Text, UserMessage
 from mcphost.plugins import Leave, Registry
 from mcphost.questions import ArgumentValue, PromptArgument, PromptDecision, PromptPreview
@@ -178,3 +180,19 @@ async def test_all_that_a_server_made_is_previewed_and_kept() -> None:
 async def test_a_prompt_without_a_message_is_an_error() -> None:
     with pytest.raises(UsageError, match="eye made no message of look"):
         await sent("/look", eye=server({"name": "look"}, prompts_get=says()))
+
+
+async def test_an_answer_is_remembered_for_a_minute() -> None:
+    now = 0.0
+    suggestions = Suggestions(lambda: now)
+    travel = server(TRIP)
+    async with chatting(travel=travel) as (chat, _):
+        beginning = Beginning(chat.host.servers["travel"], "prompt", "trip", "to", "B", {"from": "Ulm"})
+        assert suggestions.known(beginning) is None
+        assert await suggestions.ask(beginning) == await suggestions.ask(beginning) == ("B1", "B2")
+        assert suggestions.known(beginning) == ("B1", "B2")
+        assert suggestions.known(replace(beginning, given={})) is None
+        assert travel.count("completion/complete") == 1
+        now = 61.0
+        await suggestions.ask(beginning)
+        assert travel.count("completion/complete") == 2

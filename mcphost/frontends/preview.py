@@ -25,7 +25,8 @@ def described(block: Mapping[str, Any], lines: int = LINES) -> str:
             return f"[{kind}, {_kind(block)}{_size(str(block.get('data', '')))}]"
         case "resource":
             resource = block.get("resource") or {}
-            size = _size(resource["blob"]) if "blob" in resource else f"{len(resource.get('text') or ''):,} characters"
+            text, blob = resource.get("text"), str(resource.get("blob"))
+            size = f"{len(text):,} characters" if isinstance(text, str) else _size(blob)
             return f"[resource {one_line(str(resource.get('uri')), 500)}, {_kind(resource)}{size}]"
         case "resource_link":
             return f"[link to {one_line(str(block.get('uri')), 500)}]"

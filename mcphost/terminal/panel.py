@@ -223,6 +223,8 @@ class Panel:
         """What is on the panel now. A screen too low for the keys' meanings has them below the card's own lines."""
         size = get_app().output.get_size()
         taken = 3 + (size.rows >= SPACIOUS) + (self._label is not None)  # title, input line, status
+        if self._buffer.complete_state is not None:
+            taken += min(len(self._buffer.complete_state.completions), MENU, size.rows // 3)
         free = max(size.rows - taken, 2)
         lines, now = self._lines(size.columns)
         keys = self._key_lines(size.columns)

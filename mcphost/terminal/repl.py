@@ -277,7 +277,7 @@ class Repl:
         """Whether it is about the chat itself, and not for the model."""
         from mcphost.commands import command_of
 
-        if line.text[:1] not in ("/", "!") or any(0 in span for span in line.pasted) or self.registry is None:
+        if self.registry is None or not _is_read(line):
             return False
         return line.text.startswith("!") or command_of(line.text)[0] in self.registry.commands
 
@@ -320,7 +320,7 @@ class Repl:
             line = self._next()
         if not line.text.strip():
             return
-        if self._sending and self.chat is not None and not self._is_command(line):
+        if self._sending and self.chat is not None and not _is_read(line):
             self._beside.put_nowait(partial(self._steer, self.chat, line))
         else:
             self.submit(line)
@@ -411,3 +411,8 @@ class Repl:
         counts = Counter("starting" if state in _STARTING else state for state in states)
         others = [f"{count} {state}" for state, count in counts.items() if state != "ready"]
         return ", ".join([f"servers {counts['ready']}/{len(states)} ready", *others])
+
+
+def _is_read(line: Typed) -> bool:
+    """Whether it is a command, a shell command or a prompt, which is a message of its own, and no message as it is."""
+    return line.text[:1] in ("/", "!") and not any(0 in span for span in line.pasted)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from mcphost.messages import UserMessage
 from mcphost.models.scripted import ScriptedModel
 from tests.cli.program import config, mcphost, script
 from tests.servers.scripted import ALL, Refuse, Scripted
 from tests.terminal.pty import started
-from tests.terminal.tty import CTRL_C, ENTER, ESC, Tty, chatting
+from tests.terminal.tty import CTRL_C, CTRL_S, ENTER, ESC, Streaming, Tty, chatting
 
 TRIP = {
     "name": "trip",
@@ -43,7 +44,7 @@ def travel(**answers: Any) -> Scripted:
 
     return Scripted(
         {
-            "prompts/list": {"prompts": [TRIP]},
+            "prompts/list": {"prompts": answers.get("prompts", [TRIP])},
             "prompts/get": get,
             "resources/templates/list": {"resourceTemplates": [LINES]},
             "completion/complete": answers.get("complete", complete),
@@ -107,6 +108,33 @@ async def test_a_preview_that_is_left_sends_nothing(key: str) -> None:
         tty.type(key)
         await tty.see("Nothing was sent.", "ready ·")
     assert model.requests == []
+
+
+async def test_a_low_screen_has_room_for_the_line_and_some_suggestions() -> None:
+    long = {**TRIP, "arguments": [{"name": "from", "required": True, "description": "Where it begins. " * 60}]}
+    async with chatting(ScriptedModel([]), servers={"travel": travel(prompts=[long])}, size=(60, 11)) as tty:
+        await ready(tty)
+        tty.type("/trip" + ENTER)
+        await tty.see("needs from", "from:", "Ulm", "Unna", "[Enter] take it", "lines 1-")
+
+
+async def test_a_prompt_is_no_steering_message_but_one_of_its_own() -> None:
+    model = Streaming()
+    async with chatting(model, servers={"travel": travel()}) as tty:
+        await ready(tty)
+        tty.type("hello" + ENTER)
+        model.say("Well, ")
+        await tty.see("Well,")
+        tty.type("/trip Ulm Bern" + CTRL_S)
+        await tty.see("/trip Ulm Bern")
+        model.say("hello.")
+        model.end()
+        await tty.see("Send this?", "[y] send")
+        tty.type("y")
+        model.say("Nice.")
+        model.end()
+        await tty.see("Nice.")
+    assert [message.origin for message in tty.conversation if isinstance(message, UserMessage)] == ["typed", "prompt"]
 
 
 async def test_esc_leaves_a_prompt_whose_argument_is_asked_for() -> None:
