@@ -1,6 +1,7 @@
 """An MCP server over stdio that costs nothing: the standard library alone, the protocol of 2025-11-25, two tools.
 
-`--delay SECONDS` is how long it takes before it reads its first message, as a server does that has much to import.
+`--delay SECONDS` is how long it takes before it reads its first message, as a server does that has much to import;
+`--more N` is how many tools it has besides.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ METHOD_NOT_FOUND = -32601
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--delay"]:
-        time.sleep(float(sys.argv[2]))
+    options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
+    TOOLS.extend({**TOOLS[0], "name": f"echo_{number:04}"} for number in range(int(options.get("--more", 0))))
+    time.sleep(float(options.get("--delay", 0)))
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "id" in message and "method" in message:

@@ -17,7 +17,7 @@ from mcphost.host import Chat
 from mcphost.plugins import Offer, Registry
 from mcphost.text import safe
 
-MOST = 200
+MOST = 1000
 DIRECTORY = "directory"
 MOST_FILES = 1000  # names of one directory that are looked at
 

@@ -68,8 +68,10 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
     def submit(event: KeyPressEvent) -> None:
         chatter.submit(taken())
 
-    @keys.add(Keys.Tab, filter=here & ~has_completions)
+    @keys.add(Keys.Tab, filter=here & (~has_completions | Condition(lambda: _sole(buffer))))
     def complete(event: KeyPressEvent) -> None:
+        if _sole(buffer):
+            buffer.complete_state = None  # taken: the next word, or the next part of this one
         event.app.create_background_task(completer.tab(buffer))
 
     @keys.add(Keys.BackTab, filter=here & ~has_completions)
@@ -101,8 +103,12 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
     def edit(event: KeyPressEvent) -> None:
         chatter.edit(marks.typed())
 
+    @keys.add(Keys.Escape, filter=here & has_completions & alone, eager=True)
+    def close_menu(event: KeyPressEvent) -> None:
+        buffer.cancel_completion()
+
     # In vi's insert mode Esc is for the line, unless there is none.
-    @keys.add(Keys.Escape, filter=here & busy & alone & (~vi_insert_mode | empty), eager=True)
+    @keys.add(Keys.Escape, filter=here & busy & alone & ~has_completions & (~vi_insert_mode | empty), eager=True)
     def stop(event: KeyPressEvent) -> None:
         chatter.stop()
 
@@ -130,3 +136,9 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
         event.app.renderer.clear()
 
     return keys
+
+
+def _sole(buffer: Buffer) -> bool:
+    """Whether the one completion that there is stands in the line."""
+    state = buffer.complete_state
+    return state is not None and len(state.completions) == 1 and state.complete_index == 0

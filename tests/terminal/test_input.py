@@ -166,3 +166,19 @@ async def test_letters_in_order_find_a_command_and_its_arguments() -> None:
         tty.type(CTRL_C)
         tty.type("/mode rdo")
         await tty.see("only what you call read-only runs")
+
+
+async def test_esc_closes_the_menu_first_and_then_stops_the_turn() -> None:
+    model = Streaming()
+    async with chatting(model) as tty:
+        await tty.ready()
+        await sent(tty, "go")
+        model.say("partial ")
+        await tty.see("partial")
+        tty.type("/mdl")
+        await tty.see("show the model")
+        tty.type(ESC)
+        await tty.miss("show the model")
+        assert "Stopped." not in tty.screen.text
+        tty.type(ESC)
+        await tty.see("! Stopped.", "> /mdl")
