@@ -18,8 +18,8 @@ ALL = {"tools": {"listChanged": True}, "resources": {"listChanged": True}, "prom
 class Refuse(Exception):
     """Raised by an answer: a JSON-RPC error."""
 
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(code, message)
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        super().__init__(code, message, data)
 
 
 class Scripted:
@@ -99,7 +99,7 @@ class Scripted:
                 answer = answer(message.get("params", {}))
             reply["result"] = await answer if inspect.isawaitable(answer) else answer
         except Refuse as refusal:
-            reply["error"] = dict(zip(("code", "message"), refusal.args, strict=True))
+            reply["error"] = dict(zip(("code", "message", "data"), refusal.args, strict=True))
         await self._put(reply)
 
     async def _put(self, message: dict[str, Any]) -> None:

@@ -50,6 +50,11 @@ class Person:
             await self.wait()
 
 
+class Declining(Person):
+    async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"action": "decline"}
+
+
 class Refusing(Person):
     async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
         raise RequestRefused(-32000, "not today")
@@ -104,6 +109,28 @@ async def test_a_modern_tool_asks_for_input_and_gets_it_from_its_caller() -> Non
 async def test_a_legacy_server_asks_its_only_caller(method: str, params: dict[str, Any], answer: str) -> None:
     async with connected(legacy(method, params)) as server:
         assert answer in (await server.call("work", {}, caller=Person())).content[0]["text"]
+
+
+async def test_addresses_that_a_server_wants_visited_first_are_asked_about_and_the_model_is_told() -> None:
+    visit = {"mode": "url", "message": "Sign in", "url": "https://example.org/", "elicitationId": "1"}
+    wanted: object = {"elicitations": [{"mode": "form"}, 7, *[visit] * 9]}
+
+    def call(params: dict[str, Any]) -> dict[str, Any]:
+        raise Refuse(-32042, "first sign in", wanted)
+
+    async with connected(Scripted({**WORK, "tools/call": call}, modern=False)) as server:
+        person = Person()
+        with pytest.raises(ServerRefused, match="the user opened it; ask again once they say that they are done there"):
+            await server.call("work", {}, caller=person)
+        assert person.asked == [visit] * 5
+        with pytest.raises(ServerRefused, match="before the call of work: the user did not agree to visit it"):
+            await server.call("work", {}, caller=Declining())
+        with pytest.raises(ServerRefused, match="that was refused: not today"):
+            await server.call("work", {}, caller=Refusing())
+        for nothing in ({}, None, {"elicitations": 7}):
+            wanted = nothing
+            with pytest.raises(ServerRefused, match="first sign in"):
+                await server.call("work", {}, caller=person)
 
 
 async def test_with_several_chats_a_legacy_server_is_told_that_nobody_knows_whose_call_it_means() -> None:

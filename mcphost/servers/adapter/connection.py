@@ -282,6 +282,9 @@ class Connection:
                 return await send()
             except Exception as error:
                 failure = error
+                if visit := await self._requests.visits(error):
+                    text = f"{self._settings.server} wants an address visited before {what}: {visit}"
+                    failure = ServerRefused(text, server=self._settings.server, rpc_code=t.URL_ELICITATION_REQUIRED)
         ours = await self._failure(what, request, failure)
         if ours.detail.get("status") == 401:
             self.leave()  # a new handshake will tell whether credentials are all that is missing

@@ -9,18 +9,23 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import mcp_types as t
 from mcp.client import ClientRequestContext
+from mcp.shared.exceptions import MCPError
 from pydantic import FileUrl, TypeAdapter, ValidationError
 
+from mcphost.servers.adapter.errors import flatten
 from mcphost.servers.clock import Clock
 from mcphost.servers.wire import Caller, RequestRefused
 
 SamplingResult = t.CreateMessageResult | t.CreateMessageResultWithTools
+
+MOST_VISITS = 5  # addresses that one error may ask for
 
 _logger = logging.getLogger(__name__)
 _sampling_result: TypeAdapter[SamplingResult] = TypeAdapter(SamplingResult)
@@ -96,6 +101,18 @@ class Requests:
         except ValidationError:
             return self._broken("elicitation")
 
+    async def visits(self, error: Exception) -> str | None:
+        """What came of the addresses that the person must visit before the server does what it was asked for, by its
+        `error`; None: that is not what it says. Only inside the request."""
+        wanted = _addresses(error)
+        for asked in wanted:
+            answer = await self._ask("elicitation", partial(_elicit, self._server, asked))
+            if isinstance(answer, t.ErrorData):
+                return f"that was refused: {answer.message}"
+            if answer.get("action") != "accept":
+                return "the user did not agree to visit it"
+        return "the user opened it; ask again once they say that they are done there" if wanted else None
+
     async def roots(self, context: ClientRequestContext) -> t.ListRootsResult | t.ErrorData:
         return t.ListRootsResult(roots=[t.Root(uri=FileUrl(path.as_uri()), name=path.name) for path in self._roots])
 
@@ -157,6 +174,17 @@ class Requests:
 
     def _broken(self, what: str) -> t.ErrorData:
         return t.ErrorData(code=t.INTERNAL_ERROR, message=f"the host could not answer {what}")
+
+
+def _addresses(error: Exception) -> Sequence[Mapping[str, Any]]:
+    found = (cause for cause in flatten(error) if isinstance(cause, MCPError) and isinstance(cause.data, dict))
+    listed = next((cause.data.get("elicitations") for cause in found if cause.code == t.URL_ELICITATION_REQUIRED), None)
+    wanted = listed if isinstance(listed, list) else []
+    return [asked for asked in wanted if isinstance(asked, dict) and asked.get("mode") == "url"][:MOST_VISITS]
+
+
+async def _elicit(server: str, asked: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    return await caller.elicit(server, asked)
 
 
 def _wire(params: t.CreateMessageRequestParams | t.ElicitRequestParams) -> Mapping[str, Any]:
