@@ -44,8 +44,12 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _SECRET = re.compile(
-    r"passw|passphrase|secret|credential|tokens?\b(?<!tokens)|api.?key|access.?key|private.?key|"
-    r"card.?(number|no\b)|credit.?card|cvv|cvc|iban|(?<![a-z])(pin|ssn|otp)(?![a-z])",
+    r"passw|passphrase|passcode|(?<![a-z])(pass|pwd|pin|ssn|otp|cvv|cvc|iban|mnemonic|bearer)(?![a-z])|cvv\d|"
+    r"secret(?!ar)|credential|tokens?\b(?<!tokens)|(seed|recovery).?phrase|social.?security|"
+    r"(api|access|private|ssh|signing|encryption|master|license).?key|"
+    r"(auth|authorization|verification|security|login|backup|recovery|one.?time|2fa|mfa).?code|"
+    r"card.?(number|no\b)|credit.?card|account.?(number|no\b)|"
+    r"kennwort|contraseña|mot de passe|senha|пароль|密码|パスワード",
     re.IGNORECASE,
 )
 _YES = ("y", "yes", "true", "1")

@@ -102,13 +102,19 @@ def test_a_pattern_is_checked_in_linear_time_or_left_to_the_server() -> None:
         assert field(type="string", pattern=pattern).problem("a") is None
 
 
-@pytest.mark.parametrize("name", ["password", "apiKey", "api_key", "access_token", "cardNumber", "CVV", "user_pin"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "apiKey", "api_key", "access_token", "cardNumber", "CVV", "user_pin", "pwd", "Pass", "sshKey"),
+        *("seed_phrase", "mfa-code", "Social Security Number", "verification code", "PIN code", "パスワード"),
+    ],
+)
 def test_secrets_are_recognised(name: str) -> None:
     (known,) = form.fields({"properties": {name: {"type": "string"}}})
     assert known.secret
 
 
-@pytest.mark.parametrize("name", ["name", "max_tokens", "postcard", "shipping", "keyword"])
+@pytest.mark.parametrize("name", ["name", "max_tokens", "postcard", "shipping", "keyword", "secretary", "passenger"])
 def test_what_is_no_secret_is_not_taken_for_one(name: str) -> None:
     (known,) = form.fields({"properties": {name: {"type": "string"}}})
     assert not known.secret
