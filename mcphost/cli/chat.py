@@ -79,7 +79,7 @@ def chat(
 ) -> int:
     """Talk with a model that may use your servers' tools, with your consent.
 
-    Type /help in the chat for what can be typed. Esc or Ctrl-C stops an answer, Ctrl-D on an empty line leaves.
+    Type /help in the chat for what can be typed. Esc or Ctrl+C stops an answer, Ctrl+D on an empty line leaves.
     """
     started: Boot | None = None
     try:
@@ -233,7 +233,7 @@ async def _on_screen(start: Start, verbose: bool, *, color: bool) -> int:
         resume=start.record,
         pictures=start.pictures,
     )
-    repl.frontend.note(f"mcphost {__version__} · /help says what can be typed · Ctrl-D leaves")
+    repl.frontend.note(f"mcphost {__version__} · /help says what can be typed · Ctrl+D leaves")
     return await _closing(start, repl.run)
 
 
@@ -244,7 +244,7 @@ async def _plain(start: Start, verbose: bool) -> int:
     asked_at = sys.stdin.fileno() if sys.stdin.isatty() else None  # a pipe answers no question
     narrator = Narrator(sys.stdout, terminal=asked_at, environ=start.environ, verbose=verbose)
     frontend = LineFrontend(sys.stdout, narrator, pictures=start.pictures)
-    frontend.note(f"mcphost {__version__}. /help says what can be typed, Ctrl-D leaves.")
+    frontend.note(f"mcphost {__version__}. /help says what can be typed, Ctrl+D leaves.")
     chat = PlainChat(
         lambda: start.host(frontend, frontend),
         frontend=frontend,

@@ -72,7 +72,7 @@ def is_first(paths: Paths, environ: Mapping[str, str]) -> bool:
 def welcome(paths: Paths, environ: Mapping[str, str]) -> None:
     """Ask what to use, and write it to the user's configuration; remembered, whatever the answer."""
     home = Path(environ.get("HOME") or Path.home())
-    click.echo("Welcome to mcphost. Nothing is configured yet; a few questions, and Ctrl-C skips the rest.\n")
+    click.echo("Welcome to mcphost. Nothing is configured yet; a few questions, and Ctrl+C skips the rest.\n")
     chosen: dict[str, Any] = {}
     try:
         chosen |= _servers(found(home, environ), home)

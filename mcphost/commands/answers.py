@@ -60,7 +60,7 @@ async def edit(chat: Chat, line: str) -> Edit:
     for message in reversed(chat.conversation.messages if chat.conversation else []):
         if isinstance(message, UserMessage) and message.origin in ("typed", "steer") and "text" in message.content[0]:
             return Edit(message.content[0]["text"])
-    raise UsageError("you have sent no message in this conversation yet", hint="Ctrl-X Ctrl-E edits what you type.")
+    raise UsageError("you have sent no message in this conversation yet", hint="Ctrl+X Ctrl+E edits what you type.")
 
 
 async def write(name: str, text: str) -> str:

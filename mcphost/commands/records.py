@@ -148,7 +148,7 @@ async def numbers(chat: Chat, line: str) -> Sequence[Offer]:
 
 def _idle(chat: Chat) -> None:
     if chat.running:
-        raise Busy("a turn is running in this chat", hint="Esc or Ctrl-C stops it.")
+        raise Busy("a turn is running in this chat", hint="Esc or Ctrl+C stops it.")
 
 
 def _number(chat: Chat, line: str) -> int:

@@ -74,6 +74,6 @@ async def serve(notes: Path | None = None) -> None:
 
 def main(notes: Path | None = None) -> None:
     """`serve` as a command. Raises NoteStoreError."""
-    # The thread that reads stdin cannot be interrupted: an orderly Ctrl-C would wait for one more line of input.
+    # The thread that reads stdin cannot be interrupted: an orderly Ctrl+C would wait for one more line of input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     asyncio.run(serve(notes))

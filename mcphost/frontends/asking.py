@@ -49,7 +49,7 @@ _CANCEL = ElicitationAnswer("cancel")
 class Asker:
     """Asks by `write`, reads lines from the terminal with file descriptor `terminal`. One question at a time.
 
-    End of input (Ctrl-D, a terminal that hung up) refuses. What is typed before a question has stood for
+    End of input (Ctrl+D, a terminal that hung up) refuses. What is typed before a question has stood for
     `grace` seconds answers nothing. `environ` names the browser.
     """
 

@@ -113,7 +113,7 @@ class Reaper:
 
     def _start(self) -> None:
         reading, self._pipe = os.pipe()
-        # The shell inherits the blocked signals: a Ctrl-C before it has a session of its own must not end it.
+        # The shell inherits the blocked signals: a Ctrl+C before it has a session of its own must not end it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SHIELDED)
         try:
             self._shell = subprocess.Popen(

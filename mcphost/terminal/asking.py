@@ -37,7 +37,7 @@ from mcphost.text import one_line
 Edited = TypeVar("Edited", bound=ToolApproval | SamplingReview | SampleResult)
 
 _ANSWERS: Mapping[str, Literal["accept", "decline", "cancel"]] = {"y": "accept", "n": "decline", "c": "cancel"}
-_EDIT_KEYS = {"Enter": "take it", "Ctrl-X Ctrl-E": "in your editor", "Esc": "back"}
+_EDIT_KEYS = {"Enter": "take it", "Ctrl+X Ctrl+E": "in your editor", "Esc": "back"}
 
 
 class PanelAsker:

@@ -18,7 +18,7 @@ from mcphost.text import one_line, visible
 
 _DECLINED, _CANCELLED = ElicitationAnswer("decline"), ElicitationAnswer("cancel")
 _REFUSE = {"n": "decline", "c": "cancel"}
-_LEAVE = {"Ctrl-S": "accept, send it", "Ctrl-N": "decline", "Ctrl-G": "cancel", "Esc": "back"}
+_LEAVE = {"Ctrl+S": "accept, send it", "Ctrl+N": "decline", "Ctrl+G": "cancel", "Esc": "back"}
 _CYCLED = {"boolean": ("yes", "no")}
 
 
@@ -96,15 +96,15 @@ async def _read(panel: Panel, question: ElicitationForm, draft: Draft) -> Elicit
     while at <= last:
         key = await _type(panel, question, draft, draft.fields[at])
         match key:
-            case "Ctrl-N":
+            case "Ctrl+N":
                 return _DECLINED
-            case "Ctrl-G":
+            case "Ctrl+G":
                 return _CANCELLED
             case "Esc":
                 return None
-            case "Ctrl-S" if (wrong := draft.wrong()) is not None:
+            case "Ctrl+S" if (wrong := draft.wrong()) is not None:
                 at = wrong
-            case "Ctrl-S":
+            case "Ctrl+S":
                 return ElicitationAnswer("accept", draft.content())
             case "Enter" if not draft.problem(draft.fields[at]):
                 at += 1

@@ -27,7 +27,7 @@ class Chatter(Protocol):
         """Enter. An empty line, too."""
 
     def steer(self, line: Typed) -> None:
-        """Ctrl-S. An empty line, too."""
+        """Ctrl+S. An empty line, too."""
 
     def take_back(self) -> Typed | None:
         """The last message that waits to be sent; it waits no longer."""
@@ -36,19 +36,19 @@ class Chatter(Protocol):
         """Esc while busy."""
 
     def interrupt(self) -> None:
-        """Ctrl-C while busy, or on an empty line."""
+        """Ctrl+C while busy, or on an empty line."""
 
     def next_mode(self) -> None:
-        """Shift-Tab."""
+        """Shift+Tab."""
 
     def expand(self) -> None:
-        """Ctrl-O: what was shown in a line is wanted whole."""
+        """Ctrl+O: what was shown in a line is wanted whole."""
 
     def leave(self) -> None:
-        """Ctrl-D on an empty line."""
+        """Ctrl+D on an empty line."""
 
     def edit(self, line: Typed) -> None:
-        """Ctrl-X Ctrl-E: `line`, which stands in the buffer, is wanted in an editor."""
+        """Ctrl+X Ctrl+E: `line`, which stands in the buffer, is wanted in an editor."""
 
 
 def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatter: Chatter) -> KeyBindings:

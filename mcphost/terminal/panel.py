@@ -48,10 +48,10 @@ _ENDS: Mapping[str, tuple[Keys, ...]] = {
     "Tab": (Keys.Tab,),
     "↑": (Keys.Up,),
     "↓": (Keys.Down,),
-    "Ctrl-S": (Keys.ControlS,),
-    "Ctrl-N": (Keys.ControlN,),
-    "Ctrl-G": (Keys.ControlG,),
-    "Ctrl-X Ctrl-E": (Keys.ControlX, Keys.ControlE),
+    "Ctrl+S": (Keys.ControlS,),
+    "Ctrl+N": (Keys.ControlN,),
+    "Ctrl+G": (Keys.ControlG,),
+    "Ctrl+X Ctrl+E": (Keys.ControlX, Keys.ControlE),
 }
 
 # Whether no other key came together with this one: an Esc that is one, not the first half of an Alt key.

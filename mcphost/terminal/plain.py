@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mcphost.plugins import Act, Registry
 
 PATIENCE = 5.0  # seconds that the first message waits for servers
-AGAIN = 2.0  # seconds in which a second Ctrl-C leaves
+AGAIN = 2.0  # seconds in which a second Ctrl+C leaves
 
 
 class LineFrontend:
@@ -135,7 +135,7 @@ class PlainChat:
             return
         recall(record.messages, asked=lambda text: self._frontend.note(f"> {text}"), answered=self._frontend.note)
         if not record.ended:
-            self._frontend.note("This turn did not end. It goes on; Ctrl-C stops it.")
+            self._frontend.note("This turn did not end. It goes on; Ctrl+C stops it.")
             with self._reporting():
                 await self._turn(chat, chat.resume())
 
@@ -231,7 +231,7 @@ class PlainChat:
             self._frontend.warn(str(error))
 
     def _interrupt(self) -> None:
-        """Ctrl-C: stop the turn; without one, the second leaves. The terminal has cleared its line itself."""
+        """Ctrl+C: stop the turn; without one, the second leaves. The terminal has cleared its line itself."""
         now = time.monotonic()
         if self._sending is not None:
             self._sending.cancel()

@@ -38,7 +38,7 @@ MODES: Sequence[Mode] = ("ask", "read-only", "plan", "auto")
 WAITING = ("clear", "new", "resume", "fork")  # commands that are about a conversation at rest
 LEAVING = ("/quit", "/exit")
 PATIENCE = 5.0  # seconds that a first message waits for servers
-AGAIN = 2.0  # seconds in which a second Ctrl-C leaves
+AGAIN = 2.0  # seconds in which a second Ctrl+C leaves
 PREVIEW = 12  # lines of a prompt's text
 
 INTERRUPTED = 130
@@ -82,7 +82,7 @@ class Repl:
         self._work: anyio.CancelScope | None = None
         self._sending = False
         self._interrupted_at = -AGAIN
-        self._interrupted = False  # something, by the first Ctrl-C
+        self._interrupted = False  # something, by the first Ctrl+C
         self._code = 0
 
     async def run(self) -> int:
@@ -358,7 +358,7 @@ class Repl:
         asyncio.get_running_loop().call_later(AGAIN + 0.01, self.screen.app.invalidate)
 
     def _forget_interrupt(self, _: object) -> None:
-        """Something was typed: the next Ctrl-C is a first one."""
+        """Something was typed: the next Ctrl+C is a first one."""
         self._interrupted_at = -AGAIN
 
     def next_mode(self) -> None:
@@ -389,9 +389,9 @@ class Repl:
 
     def _state(self) -> str:
         if time.monotonic() - self._interrupted_at < AGAIN:
-            return "Ctrl-C again leaves"
+            return "Ctrl+C again leaves"
         if self._sending:
-            return "Esc stops, Ctrl-S steers"
+            return "Esc stops, Ctrl+S steers"
         if self.busy:
             return "Esc stops"
         return "ready" if self.chat is not None else "starting"

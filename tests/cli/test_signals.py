@@ -1,4 +1,4 @@
-"""Ctrl-C, TERM, HUP and kill -9 at any moment leave no server process behind, and the exit code says which it was."""
+"""Ctrl+C, TERM, HUP and kill -9 at any moment leave no server process behind, and the exit code says which it was."""
 
 from __future__ import annotations
 

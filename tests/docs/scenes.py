@@ -223,7 +223,7 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
 
 def play_plain(home: Path) -> Iterator[tuple[str, Picture]]:
     with stage(home, "--plain", size=(SIZE[0], 12)) as on:
-        on.pty.see("Ctrl-D leaves")
+        on.pty.see("Ctrl+D leaves")
         on.pty.type("Measure tin.\r")
         on.api.call(("lab__measure", {"sample": "tin"}))
         on.pty.see("reading 11 of 12")

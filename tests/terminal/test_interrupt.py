@@ -1,4 +1,4 @@
-"""Ctrl-C on a real pseudo-terminal: in every phase of a chat it stops what runs, and the chat goes on; twice leaves."""
+"""Ctrl+C on a real pseudo-terminal: in every phase of a chat it stops what runs, and the chat goes on; twice leaves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_ctrl_c_stops_what_runs_in_every_phase_and_the_chat_goes_on(tmp_path: Pa
             phase(on)
             on.pty.type(CTRL_C)
             on.pty.until(partial(says, on.pty, "! Stopped.", count), f"the end of {name}")
-            on.pty.see("Ctrl-C again leaves")
+            on.pty.see("Ctrl+C again leaves")
             takes_words(on.pty, f"after {name}")
             on.api.stopped()
         on.send("go")
@@ -142,7 +142,7 @@ def test_ctrl_c_twice_leaves_in_every_phase(tmp_path: Path, phase: str) -> None:
         on.pty.see("ready · demo/model")
         TURNS[phase](on)
         on.pty.type(CTRL_C)
-        on.pty.see("Ctrl-C again leaves")
+        on.pty.see("Ctrl+C again leaves")
         on.pty.type(CTRL_C)
         assert on.pty.ended() == 130
         assert "Traceback" not in on.pty.raw
@@ -156,7 +156,7 @@ def test_ctrl_c_while_servers_boot_words_are_typed_and_completions_are_offered(t
     with started("-C", str(file), "-m", "offline", env={"TEST_MARK": mark}) as pty:
         pty.see("starting")
         pty.type(CTRL_C)
-        pty.see("Ctrl-C again leaves")
+        pty.see("Ctrl+C again leaves")
         takes_words(pty, "after the start")
         pty.see("servers 0/1 ready")
         pty.type("go\r")
@@ -175,7 +175,7 @@ def test_ctrl_c_while_servers_boot_words_are_typed_and_completions_are_offered(t
         pty.miss("I-search")
         takes_words(pty, "after the search")
         pty.type(CTRL_C)
-        pty.see("Ctrl-C again leaves")
+        pty.see("Ctrl+C again leaves")
         pty.type(CTRL_C)
         assert pty.ended() == 0
         assert "Traceback" not in pty.raw
@@ -187,7 +187,7 @@ def says(pty: Pty, text: str, times: int) -> bool:
 
 
 def takes_words(pty: Pty, words: str) -> None:
-    """What is typed stands in the input line, until Ctrl-C clears it."""
+    """What is typed stands in the input line, until Ctrl+C clears it."""
     pty.type(words)
     pty.see(f"> {words}")
     pty.type(CTRL_C)

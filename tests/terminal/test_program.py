@@ -100,7 +100,7 @@ def test_a_model_that_cannot_be_opened_is_said_and_can_be_changed(tmp_path: Path
 def test_a_terminal_without_a_cursor_gets_lines(tmp_path: Path) -> None:
     replies = one_call("fast__echo", text="hello"), "Echoed **it**.", "Text."
     with started(*arguments(tmp_path, *replies), env={"TERM": "dumb"}) as pty:
-        pty.see("Ctrl-D leaves")
+        pty.see("Ctrl+D leaves")
         pty.type("say hello\n")
         pty.see("Run it?")
         pty.type("y\n")

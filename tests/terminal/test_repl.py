@@ -351,7 +351,7 @@ async def test_ctrl_c_clears_the_line_and_twice_on_an_empty_one_leaves() -> None
         tty.type(CTRL_C)
         await tty.miss("some words")
         tty.type(CTRL_C)
-        await tty.see("Ctrl-C again leaves")
+        await tty.see("Ctrl+C again leaves")
         tty.type(CTRL_C)
         assert await tty.running == 0
 

@@ -30,7 +30,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.deadline(120)
 def test_the_latest_chat_of_this_directory_goes_on(tmp_path: Path, env: dict[str, str]) -> None:
     with started(*arguments(tmp_path / "1", "Noted: blue."), env=env) as pty:
-        pty.see("Ctrl-D leaves")
+        pty.see("Ctrl+D leaves")
         say(pty, "My colour is blue", "Noted: blue.")
         pty.type(CTRL_D)
         assert pty.ended() == 0
@@ -43,7 +43,7 @@ def test_the_latest_chat_of_this_directory_goes_on(tmp_path: Path, env: dict[str
 @pytest.mark.deadline(120)
 def test_a_turn_that_was_killed_goes_on_and_its_open_call_is_asked_about(tmp_path: Path, env: dict[str, str]) -> None:
     with started(*arguments(tmp_path / "1", one_call("fast__wait", seconds=60)), env=env) as pty:
-        pty.see("Ctrl-D leaves")
+        pty.see("Ctrl+D leaves")
         say(pty, "Wait a minute", "fast__wait")
         pty.child.kill(9)
         pty.child.wait()
