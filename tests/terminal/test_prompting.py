@@ -173,9 +173,11 @@ async def test_each_variable_of_a_template_is_completed_with_those_before_it() -
         await tty.see("@travel:lines://", "lines: lines://{town}/{line}")
         tty.type("nes://N")
         await tty.see("@travel:lines://New%20York/")
-        await tty.press("\t", "N")
-        await tty.see("@travel:lines://New%20York/New%20York%201", "@travel:lines://New%20York/New%20York%202")
-        assert asked(server)[-1] == ("line", "N", {"town": "New York"})
+        await tty.press("\t", "\t")
+        await tty.see(
+            "> look at @travel:lines://New%20York/New%20York%201", "@travel:lines://New%20York/New%20York%202"
+        )
+        assert asked(server)[-1] == ("line", "", {"town": "New York"})
 
 
 async def test_a_server_that_does_not_answer_keeps_nobody_from_typing() -> None:
@@ -260,7 +262,7 @@ def test_a_prompt_of_a_real_server_from_its_short_name_to_the_answer(tmp_path: P
 def test_lines_ask_for_what_is_missing_and_preview_too(tmp_path: Path) -> None:
     arguments = ["--plain", "-C", str(config(tmp_path, DEMO)), "-m", script(tmp_path, "A fine day.")]
     with started(*arguments) as pty:
-        pty.see("Ctrl-D leaves")
+        pty.see("Ctrl+D leaves")
         pty.type("/plan_day\n")
         pty.see("It suggests: Africa/Abidjan")
         pty.see("zone (Enter alone: leave the prompt):")
