@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from mcphost.approvals.conditions import fits
 from mcphost.approvals.coverage import Coverage
 from mcphost.approvals.differences import difference
 from mcphost.approvals.lock import Lock
 from mcphost.approvals.remembered import Answer, Remembered
-from mcphost.config.schema import CallOrigin, Decision, Rule
+from mcphost.config.schema import CallOrigin, Decision, Mode, Rule
 from mcphost.tools import Tool
-
-# "ask": what no rule allows is asked about; "read-only": nothing runs but what only reads; "plan": nothing runs;
-# "auto": nobody is asked.
-Mode: TypeAlias = Literal["ask", "read-only", "plan", "auto"]
 
 ANY_SERVER = "*"
 

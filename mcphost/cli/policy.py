@@ -17,6 +17,7 @@ from mcphost.cli.setup import Paths, configured
 from mcphost.config import checks
 from mcphost.config.files import read_text
 from mcphost.config.jsonc import Node, fault, parse
+from mcphost.config.schema import MODES
 from mcphost.config.settings import DECISIONS, ORIGINS
 from mcphost.errors import UsageError
 from mcphost.text import one_line
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mcphost.config.schema import CallOrigin, Config
     from mcphost.tools import Tool
 
-MODES = ("ask", "read-only", "plan", "auto")
 CASE = ("call", "arguments", "annotations", "origin", "mode", "expect")
 
 RULES = options.apply(options.CONFIG, options.ALLOW, options.DENY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -20,23 +19,19 @@ from mcphost.commands.resources import weight
 from mcphost.commands.servers import USAGE, servers, verbs
 from mcphost.commands.tables import table
 from mcphost.commands.typed import command_of
-from mcphost.config.schema import Glob, Regex, Rule
+from mcphost.config.schema import MODES, Glob, Regex, Rule
 from mcphost.errors import UsageError
 from mcphost.host import Chat
 from mcphost.plugins import Command, Fill, Leave, Offer, Registry
 from mcphost.servers import Server
 from mcphost.text import one_line, safe
 
-if TYPE_CHECKING:
-    from mcphost.approvals import Mode
-
-
-MODES = (
-    ("ask", "what no rule decides is asked"),
-    ("read-only", "only what you call read-only runs"),
-    ("plan", "nothing runs, the model says what it would call"),
-    ("auto", "rules decide, nothing is asked"),
-)
+_MODES = {
+    "ask": "what no rule decides is asked",
+    "read-only": "only what you call read-only runs",
+    "plan": "nothing runs, the model says what it would call",
+    "auto": "rules decide, nothing is asked",
+}
 _BESIDE = (
     ("/SERVER:PROMPT ARGUMENT …", "send a server's prompt; /PROMPT where it is the only one of its name"),
     ("@SERVER:URI, @PATH", "attach a server's resource or a file to the message it stands in"),
@@ -179,15 +174,15 @@ def _wanted(value: object) -> str:
 async def mode(chat: Chat, line: str) -> str:
     """Show how calls are judged, or let them be judged otherwise from the next one on."""
     if not line:
-        return "\n".join([f"Mode: {chat.policy.mode}.", table(MODES)])
-    if line not in dict(MODES):
-        raise UsageError(f"there is no mode {one_line(line)!r}", hint=f"/mode {'|'.join(dict(MODES))}")
-    chat.policy.mode = cast("Mode", line)
-    return f"Mode {line}: {dict(MODES)[line]}."
+        return "\n".join([f"Mode: {chat.policy.mode}.", table([*_MODES.items()])])
+    if line not in MODES:
+        raise UsageError(f"there is no mode {one_line(line)!r}", hint=f"/mode {'|'.join(MODES)}")
+    chat.policy.mode = line
+    return f"Mode {line}: {_MODES[line]}."
 
 
 async def modes(chat: Chat, line: str) -> Sequence[Offer]:
-    return MODES
+    return [(mode, _MODES[mode]) for mode in MODES]
 
 
 async def system(chat: Chat, line: str) -> str:

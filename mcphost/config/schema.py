@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from mcphost.errors import ConfigError
 
@@ -17,6 +17,10 @@ Sync: TypeAlias = Literal["normal", "intents", "full"]
 Editing: TypeAlias = Literal["emacs", "vi"]
 # Where a call comes from: a person's chat, a script's run, or a server that has the model answer something.
 CallOrigin: TypeAlias = Literal["chat", "run", "sampling"]
+# "ask": what no rule allows is asked about; "read-only": nothing runs but what only reads; "plan": nothing runs;
+# "auto": nobody is asked.
+Mode: TypeAlias = Literal["ask", "read-only", "plan", "auto"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.abc import TaskGroup
 
+from mcphost.config.schema import MODES
 from mcphost.errors import McpHostError
 from mcphost.frontends import preview
 from mcphost.messages import Message, UserMessage
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from mcphost.plugins import Act, Registry
     from mcphost.terminal.screen import Screen
 
-MODES: Sequence[Mode] = ("ask", "read-only", "plan", "auto")
-WAITING = ("clear", "new", "resume", "fork")  # commands that are about a conversation at rest
+WAITING = ("clear", "new", "resume", "fork", "rewind")  # commands that are about a conversation at rest
 LEAVING = ("/quit", "/exit")
 PATIENCE = 5.0  # seconds that a first message waits for servers
 AGAIN = 2.0  # seconds in which a second Ctrl+C leaves
