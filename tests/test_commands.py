@@ -157,7 +157,10 @@ async def test_a_resource_is_previewed_with_its_type_and_size() -> None:
     assert first == "# mcphost demo server"
     assert "touches nothing else" in last
     assert "notes://all" in await say("/resources demo")
-    for line, says in (("/resources demo:nothing://", "nothing"), ("/resources it:x", "Write @SERVER:URI")):
+    found = await say("/resources ALL NOTES")
+    assert (found.count("\n"), found.startswith("@demo:notes://all")) == (0, True)
+    assert await say("/resources weather") == "None of 3 resources has 'weather' in its name."
+    for line, says in (("/resources demo:nothing://", "nothing"), ("/resources @it:x", "Write @SERVER:URI")):
         with pytest.raises(McpHostError, match=says):
             await say(line)
 

@@ -267,10 +267,9 @@ def _json(value: object) -> int:
 
 async def _print_command(chat: Chat, name: str) -> int:
     from mcphost.commands.builtin import prompts
-    from mcphost.commands.resources import resources
+    from mcphost.commands.resources import listed
 
-    command = resources if name == "resources" else prompts
-    click.echo(await command(chat, ""))
+    click.echo(listed(chat) if name == "resources" else await prompts(chat, ""))
     return DONE
 
 

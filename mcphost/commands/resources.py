@@ -16,6 +16,8 @@ from mcphost.servers import Server
 from mcphost.servers.wire import ResourceContents
 from mcphost.text import one_line
 
+NONE = "No resources: no server that is ready offers any."
+MOST = 200  # rows at once
 LINES = 20  # of a preview
 CHANGED = "changed since it was read"
 _VERBS = {"subscribe": "be told when it changes", "unsubscribe": "no longer be told when it changes"}
@@ -23,16 +25,24 @@ _READ = {"image": "an image", "pdf": "a PDF", "audio": "audio"}
 
 
 async def resources(chat: Chat, line: str) -> str:
-    """The resources of all servers or of one, the beginning of one resource, or a subscription to it."""
+    """The resources of all servers, or those with `line` in their name or description; the beginning of one resource,
+    or a subscription to it."""
     verb, _, what = line.partition(" ")
     if verb in _VERBS and what:
         return await _subscribe(*_named(chat, what.strip()), on=verb == "subscribe")
-    if ":" in line:
+    if line.startswith(("@", *(f"{name}:" for name in chat.host.servers))):
         return await _preview(chat, *_named(chat, line))
-    rows = [row for server in chat.host.servers.values() if line in ("", server.name) for row in _rows(server)]
-    if rows:
-        return table([(one_line(name, 300), one_line(what, 150)) for name, what in rows])
-    return f"{one_line(line)} offers no resources." if line else "No resources: no server that is ready offers any."
+    every = list(_every(chat))
+    rows = [row for row in every if line.lower() in " ".join(row).lower()]
+    if not rows:
+        return f"None of {len(every)} resources has {one_line(line)!r} in its name." if every else NONE
+    more = [f"… and {len(rows) - MOST:,} more: /resources PART lists those with it in their name."] * (len(rows) > MOST)
+    return "\n".join([_table(rows[:MOST]), *more])
+
+
+def listed(chat: Chat) -> str:
+    """All resources and templates, a line each."""
+    return _table(list(_every(chat))) or NONE
 
 
 def offers(chat: Chat) -> Iterator[Offer]:
@@ -52,7 +62,7 @@ COMMAND = Command(
     "resources",
     "the servers' resources and templates; how one begins; be told when one changes",
     resources,
-    "[SERVER | [subscribe|unsubscribe] @SERVER:URI]",
+    "[PART | [subscribe|unsubscribe] @SERVER:URI]",
     completed,
 )
 
@@ -78,6 +88,14 @@ def attachments(messages: Iterable[Message]) -> Iterator[str]:
 
 def _head(content: Mapping[str, Any]) -> str:
     return f"{one_line(str(content.get('uri')), 300)}: {weight(content)}"
+
+
+def _every(chat: Chat) -> Iterator[tuple[str, str]]:
+    return (row for server in chat.host.servers.values() for row in _rows(server))
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    return table([(one_line(name, 300), one_line(what, 150)) for name, what in rows])
 
 
 def _rows(server: Server) -> Iterator[tuple[str, str]]:
