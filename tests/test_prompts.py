@@ -124,7 +124,12 @@ def test_arguments_that_fit_nowhere_are_refused(line: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "value"),
-    [("it's the whole rest", "it's the whole rest"), ('"in quotes"', "in quotes"), ('say "a" now', 'say "a" now')],
+    [
+        ("it's the whole rest", "it's the whole rest"),
+        ('"in quotes"', "in quotes"),
+        ('say "a" now', 'say "a" now'),
+        (r"C:\dir", r"C:\dir"),
+    ],
 )
 def test_a_prompt_with_one_argument_takes_the_rest_of_the_line(line: str, value: str) -> None:
     assert prompt_arguments({"name": "explain", "arguments": [{"name": "topic"}]}, line) == {"topic": value}

@@ -42,9 +42,11 @@ class Typing:
 
     def spelled(self, value: str) -> str:
         """What is to stand there in place of `word` to mean `value`."""
-        key = f"{self.argument}=" if self.word.startswith(f"{self.argument}=") else ""
-        plain = self.whole or not re.search(r"""[\s"'\\]""", value)
-        return key + (value if plain else shlex.quote(value))
+        if self.whole:
+            return value
+        key = f"{self.argument}="
+        named = self.word.startswith(key) or _KEY.match(value)
+        return (key if named else "") + (shlex.quote(value) if re.search(r"""[\s"'\\]""", value) else value)
 
 
 def find(chat: Chat, line: str) -> tuple[Server, WirePrompt, str] | None:
@@ -201,6 +203,8 @@ def _begins(line: str, name: str) -> bool:
 
 def _unquoted(line: str) -> str:
     """`line`, without the quotes that stand around the whole of it."""
+    if line[0] not in "\"'":
+        return line
     try:
         words = shlex.split(line)
     except ValueError:

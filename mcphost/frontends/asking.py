@@ -341,9 +341,7 @@ def _block(block: Mapping[str, Any]) -> str:
     match block.get("type"):
         case "text":
             return safe(str(block.get("text", "")))
-        case "image" | "audio" as kind:
-            return (
-                f"[{kind} {one_line(str(block.get('mimeType')))}, {len(str(block.get('data', ''))) * 3 // 4:,} bytes]"
-            )
+        case "image" | "audio":
+            return preview.described(block)
         case _:
             return exact(block)

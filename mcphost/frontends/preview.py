@@ -11,8 +11,8 @@ from typing import Any
 from mcphost.questions import PromptArgument, PromptPreview
 from mcphost.text import one_line, safe
 
-LINES = 30
-CHARACTERS = 3000
+LINES = 200
+CHARACTERS = 10_000
 SUGGESTED = 20
 
 
@@ -22,7 +22,7 @@ def described(block: Mapping[str, Any], lines: int = LINES) -> str:
         case "text":
             return shortened(str(block.get("text", "")), lines)
         case "image" | "audio" as kind:
-            return f"[{kind}, {_kind(block)}{_size(str(block.get('data', '')))}]"
+            return f"[{kind} {_kind(block)}{_size(str(block.get('data', '')))}]"
         case "resource":
             resource = block.get("resource") or {}
             text, blob = resource.get("text"), str(resource.get("blob"))

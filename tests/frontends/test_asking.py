@@ -357,7 +357,7 @@ async def test_what_a_prompt_needs_is_asked_for_with_the_servers_suggestions(typ
 
 async def test_a_prompt_is_previewed_with_the_names_and_sizes_of_what_is_no_text(typist: Typist) -> None:
     parts: list[dict[str, Any]] = [
-        {"type": "text", "text": "Look \x1b]0;x\x07\n" + "more\n" * 100},
+        {"type": "text", "text": "Look \x1b]0;x\x07\n" + "more\n" * 300},
         {"type": "image", "mimeType": "image/png", "data": "aGVsbG8="},
         {"type": "resource", "resource": {"uri": "file:///a", "mimeType": "text/plain", "text": "words"}},
         {"type": "resource", "resource": {"uri": "file:///b", "blob": "aGVs"}},
@@ -366,10 +366,10 @@ async def test_a_prompt_is_previewed_with_the_names_and_sizes_of_what_is_no_text
     question = PromptPreview("eye", "look", tuple({"role": "user", "content": part} for part in parts))
     assert await typist.answer(question, "", "y") == PromptDecision(send=True)
     assert "  user:\n  | Look \ufffd]0;x\ufffd\n  | more" in typist.shown
-    assert typist.shown.count("| more") == 29
-    assert "| … 355 more characters" in typist.shown
+    assert typist.shown.count("| more") == 199
+    assert "| … 505 more characters" in typist.shown
     for said in (
-        "[image, image/png, 5 bytes]",
+        "[image image/png, 5 bytes]",
         "file:///a, text/plain, 5 characters]",
         "file:///b, 3 bytes]",
         "file:///c]",
