@@ -35,6 +35,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Help:
+    """`text` says what can be typed; it is shown, with what the frontend's keys do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """`text` is wanted on the clipboard."""
 
@@ -74,7 +81,7 @@ class GoOn:
     record: Record | None = None
 
 
-Act: TypeAlias = Leave | Copy | Edit | Fill | Shell | GoOn
+Act: TypeAlias = Leave | Help | Copy | Edit | Fill | Shell | GoOn
 """What a command may want of the frontend it runs in, beside showing text."""
 
 Offer: TypeAlias = tuple[str, str]

@@ -20,7 +20,7 @@ from mcphost.errors import McpHostError, ServerError, UsageError
 from mcphost.events import Event, ResourceUpdated, Show
 from mcphost.host import Chat, Host
 from mcphost.messages import Message, UserMessage
-from mcphost.plugins import Fill, Leave, Registry
+from mcphost.plugins import Fill, Help, Leave, Registry
 from mcphost.servers.wire import WirePrompt
 from mcphost.testing import ScriptedModel
 
@@ -41,6 +41,8 @@ async def say(line: str) -> str:
         answer = await interpret(talk, registry, line)
         if isinstance(answer, Fill):
             return answer.said
+        if isinstance(answer, Help):
+            return answer.text
         assert isinstance(answer, str)
         return answer
 
@@ -71,8 +73,8 @@ async def test_a_command_answers_with_text(line: str, says: str) -> None:
 async def test_help_lists_every_command() -> None:
     async with chat() as (talk, registry):
         page = await interpret(talk, registry, "/help")
-        assert isinstance(page, str)
-        assert all(f"/{name}" in page for name in registry.commands)
+        assert isinstance(page, Help)
+        assert all(f"/{name}" in page.text for name in registry.commands)
 
 
 async def test_quit_leaves() -> None:

@@ -22,7 +22,7 @@ from mcphost.commands.typed import command_of
 from mcphost.config.schema import MODES, Glob, Regex, Rule
 from mcphost.errors import UsageError
 from mcphost.host import Chat
-from mcphost.plugins import Command, Fill, Leave, Offer, Registry
+from mcphost.plugins import Command, Fill, Help, Leave, Offer, Registry
 from mcphost.servers import Server
 from mcphost.text import one_line, safe
 
@@ -40,13 +40,13 @@ _BESIDE = (
 
 
 def register(registry: Registry) -> None:
-    async def help_(chat: Chat, line: str) -> str:
+    async def help_(chat: Chat, line: str) -> str | Help:
         name, _ = command_of(f"/{line.lstrip('/')}")
         if name in registry.commands:
             command = registry.commands[name]
             return f"{_usage(command)}\n{command.help}"
         rows = [(_usage(command), command.help) for command in registry.commands.values()]
-        return table([*rows, *_BESIDE])
+        return Help(table([*rows, *_BESIDE]))
 
     async def names(chat: Chat, line: str) -> Sequence[Offer]:
         return [(command.name, command.help) for command in registry.commands.values()]

@@ -15,6 +15,27 @@ from mcphost.terminal.suggesting import LineCompleter
 from mcphost.terminal.typed import PasteMarks, Typed
 from mcphost.text import safe
 
+KEYS = {
+    "Enter": "sends; while the model works, the message waits for its turn (Up takes it back)",
+    "Ctrl+S": "hands the message to the model at its next step",
+    "Alt+Enter, Ctrl+J": "a new line",
+    "Esc": "closes the menu; stops a shell command of yours, else the calls that run, else the turn",
+    "Ctrl+C": "clears the line; stops the turn; twice leaves",
+    "Ctrl+D": "leaves, on the empty line",
+    "Ctrl+O": "shows whole what the last turn folded; once more, the turn before",
+    "Tab, ↑ ↓": "completions",
+    "Ctrl+R, →": "searches what you sent before; takes what is suggested in grey",
+    "Ctrl+X Ctrl+E": "the line in your editor",
+    "Shift+Tab": "the next mode",
+    "Ctrl+L, Ctrl+Z": "draws the screen anew; suspends mcphost",
+}
+
+
+def described() -> str:
+    """The keys as aligned lines."""
+    width = max(map(len, KEYS))
+    return "\n".join(f"{key:{width}}  {what}" for key, what in KEYS.items())
+
 
 class Chatter(Protocol):
     """Whoever is behind the input line."""

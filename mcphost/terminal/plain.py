@@ -169,6 +169,8 @@ class PlainChat:
         match act:
             case plugins.Leave():
                 self._left.set()
+            case plugins.Help(text):
+                self._frontend.note(f"{text}\n\nCtrl+C  stops the turn; twice leaves\nCtrl+D  leaves")
             case plugins.Copy(text):
                 await self._copy(text)
             case plugins.Edit(text):

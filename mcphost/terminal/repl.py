@@ -20,6 +20,7 @@ from mcphost.config.schema import MODES
 from mcphost.errors import McpHostError
 from mcphost.frontends import preview
 from mcphost.messages import Message, UserMessage
+from mcphost.terminal import keys
 from mcphost.terminal.acting import Actor
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.live import Live
@@ -260,6 +261,8 @@ class Repl:
         match act:
             case plugins.Leave():
                 self.leave()
+            case plugins.Help(text):
+                self.frontend.say(f"{text}\n\n{keys.described()}")
             case plugins.Copy(text):
                 await self._actor.copy(text)
             case plugins.Edit(text):

@@ -11,9 +11,11 @@ from mcphost.demo.server import create_server
 from mcphost.journal.sqlite import SqliteJournal
 from mcphost.messages import ToolResult, UserMessage
 from mcphost.models.scripted import ScriptedModel, call
+from mcphost.terminal.keys import KEYS
 from tests.terminal.test_repl import Gate, sent
 from tests.terminal.tty import CTRL_C, CTRL_S, ENTER, ESC, Streaming, chatting
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 BACKSPACE, CTRL_X_E = "\x7f", "\x18\x05"
 ANSWER = "Here:\n\n```python\nprint(1)\n```\n\nand\n\n```\nplain\n```"
 
@@ -182,3 +184,12 @@ async def test_esc_closes_the_menu_first_and_then_stops_the_turn() -> None:
         assert "Stopped." not in tty.screen.text
         tty.type(ESC)
         await tty.see("! Stopped.", "> /mdl")
+
+
+async def test_help_names_every_key_as_the_guide_does() -> None:
+    async with chatting(ScriptedModel([]), size=(120, 60)) as tty:
+        await tty.ready()
+        await sent(tty, "/help")
+        await tty.see(*(f"{key}  " for key in KEYS), "/model [PROVIDER/NAME]")
+    for key in KEYS:
+        assert f"| {key} " in GUIDE.read_text()
