@@ -137,6 +137,26 @@ async def test_a_prompt_is_no_steering_message_but_one_of_its_own() -> None:
     assert [message.origin for message in tty.conversation if isinstance(message, UserMessage)] == ["typed", "prompt"]
 
 
+async def test_what_is_being_typed_for_the_model_does_not_become_an_argument() -> None:
+    server, model = travel(), Streaming()
+    async with chatting(model, servers={"travel": server}) as tty:
+        await ready(tty)
+        tty.type("hello" + ENTER)
+        model.say("Well, ")
+        await tty.see("Well,")
+        tty.type("/trip" + ENTER)
+        await tty.press(*"my sec")
+        model.end()
+        await tty.see("needs from", "> my sec")
+        await tty.press(*"ret")
+        await tty.see("[y] fill it in", "> my secret")
+        tty.type("y")
+        await tty.see("from:", "Ulm")
+        await tty.press("U", ESC)
+        await tty.see("Nothing was sent.", "> my secret")
+        assert "secret" not in str(server.received)
+
+
 async def test_esc_leaves_a_prompt_whose_argument_is_asked_for() -> None:
     model = ScriptedModel([])
     async with chatting(model, servers={"travel": travel()}) as tty:
