@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Chat:
     """One conversation: its model, its frontend, its consent. Made by `Host.chat`; one turn at a time.
 
-    `system` is read when the conversation begins: a change is for the next one (law 11).
+    `system` is read when the conversation begins: a change is for the next one (law 11). `suggestions` are what
+    servers suggest for arguments that are being typed.
     """
 
     def __init__(
