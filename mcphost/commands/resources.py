@@ -107,24 +107,18 @@ def _rows(server: Server) -> Iterator[tuple[str, str]]:
 
 def _listed(server: Server) -> Iterator[tuple[str, str]]:
     """What it lists, and what else is subscribed to."""
+    marks = dict.fromkeys(server.watched, "subscribed") | dict.fromkeys(server.changed, CHANGED)
     for resource in server.resources if server.state == "ready" else ():
         size = resource.get("size")
         words = [
-            _marks(server, resource["uri"]),
+            marks.pop(resource["uri"], ""),
             resource.get("title") or resource["name"],
             resource.get("mimeType"),
             f"{size:,} bytes" if isinstance(size, int) else "",
         ]
         yield f"@{server.name}:{resource['uri']}", " · ".join(filter(None, words))
-    for uri in sorted(server.watched - {resource["uri"] for resource in server.resources}):
-        yield f"@{server.name}:{uri}", _marks(server, uri)
-
-
-def _marks(server: Server, uri: str) -> str:
-    """Whether it is subscribed to, and what came of that."""
-    if uri in server.changed:
-        return CHANGED
-    return "subscribed" if uri in server.watched else ""
+    for uri in sorted(marks):
+        yield f"@{server.name}:{uri}", marks[uri]
 
 
 def _named(chat: Chat, what: str) -> tuple[Server, str]:

@@ -19,7 +19,6 @@ from mcphost.text import one_line, visible
 _DECLINED, _CANCELLED = ElicitationAnswer("decline"), ElicitationAnswer("cancel")
 _REFUSE = {"n": "decline", "c": "cancel"}
 _LEAVE = {"Ctrl+S": "accept, send it", "Ctrl+N": "decline", "Ctrl+G": "cancel", "Esc": "back"}
-_CYCLED = {"boolean": ("yes", "no")}
 
 
 class Draft:
@@ -120,7 +119,7 @@ async def _type(panel: Panel, question: ElicitationForm, draft: Draft, field: fo
         draft.type(field, line)
         return _card(question, draft, now=field)
 
-    options = [choice.title for choice in field.choices] if field.kind == "choice" else _CYCLED.get(field.kind, ())
+    options = _options(field)
     keys = {"Enter": "next field", "↑": "", "↓": "other field"} | ({"Tab": "next choice"} if options else {}) | _LEAVE
     while True:
         key, line = await panel.read(card, one_line(field.title, 40), draft.line(field), keys=keys)
@@ -128,6 +127,13 @@ async def _type(panel: Panel, question: ElicitationForm, draft: Draft, field: fo
         if key != "Tab":
             return key
         draft.type(field, _after(line, options))
+
+
+def _options(field: form.Field) -> Sequence[str]:
+    """The lines that Tab steps through."""
+    if field.kind == "boolean":
+        return "yes", "no"
+    return [_named(field, choice.value) for choice in field.choices] if field.kind == "choice" else ()
 
 
 def _after(line: str, options: Sequence[str]) -> str:

@@ -94,6 +94,18 @@ async def test_a_form_is_declined_and_cancelled_in_the_middle_of_a_field(
         assert await answer == ElicitationAnswer(action)
 
 
+async def test_tab_steps_through_choices_that_are_called_the_same() -> None:
+    same = {"oneOf": [{"const": name, "title": "same"} for name in "abc"]}
+    schema = {"properties": {"one": {"type": "string", **same}}, "required": ["one"]}
+    async with asking(ElicitationForm("shop", "Which?", schema)) as (tty, answer):
+        await tty.choose("[y] fill in and accept", "y")
+        await tty.see("1) same")
+        await tty.press(TAB, TAB, TAB)
+        await tty.see('✓ "c" (same)')
+        await tty.press(CTRL_S)
+        assert await answer == ElicitationAnswer("accept", {"one": "c"})
+
+
 DEFAULTS: dict[str, tuple[str, dict[str, Any], Any]] = {
     "title": ("string", {"default": "two\nlines", "pattern": "^t"}, "two\nlines"),
     "when": ("string", {"format": "date-time", "default": "2026-01-31T12:00:00Z"}, "2026-01-31T12:00:00Z"),
