@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcphost import events
+from mcphost.frontends import preview
 from mcphost.frontends.paint import Paint
-from mcphost.messages import Usage
+from mcphost.messages import Message, Usage, UserMessage
 from mcphost.questions import A, Question
 from mcphost.terminal.blocks import Commit
 from mcphost.terminal.cells import hang
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mcphost.terminal.pictures import Pictures
     from mcphost.terminal.render import Renderer
 
+PREVIEW = 12  # lines of a prompt's text
 BREATH = 0.02  # seconds that a stream may keep the keyboard waiting
 
 STOPS = {
@@ -141,6 +143,17 @@ class ScreenFrontend:
     def quote(self, text: str) -> None:
         """Words that go to the model in the person's name."""
         self._put("\n".join(self._paint.dim(f"│ {line}") for line in safe(text).split("\n")), "user")
+
+    def attached(self, content: Sequence[Message]) -> None:
+        """What goes to the model beside what was typed."""
+        from mcphost.commands.resources import attachments
+
+        for message in content:
+            if isinstance(message, UserMessage) and message.origin == "prompt":
+                for block in message.content:
+                    self.quote(preview.described(block, PREVIEW))
+        for line in attachments(content):
+            self.note(f"attached {line}")
 
     def broken(self) -> None:
         """A turn ended by a failure: what had arrived of its answer stays."""

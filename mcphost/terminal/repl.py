@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,14 @@ from anyio.abc import TaskGroup
 
 from mcphost.config.schema import MODES
 from mcphost.errors import McpHostError
-from mcphost.frontends import preview
 from mcphost.messages import Message, UserMessage
-from mcphost.terminal import keys
+from mcphost.terminal import keys, status
 from mcphost.terminal.acting import Actor
 from mcphost.terminal.frontend import ScreenFrontend
 from mcphost.terminal.live import Live
+from mcphost.terminal.queue import Queue
 from mcphost.terminal.recall import recall
+from mcphost.terminal.status import STARTING
 from mcphost.terminal.typed import Typed
 from mcphost.text import one_line
 
@@ -40,10 +40,8 @@ WAITING = ("clear", "new", "resume", "fork", "rewind")  # commands that are abou
 LEAVING = ("/quit", "/exit")
 PATIENCE = 5.0  # seconds that a first message waits for servers
 AGAIN = 2.0  # seconds in which a second Ctrl+C leaves
-PREVIEW = 12  # lines of a prompt's text
 
 INTERRUPTED = 130
-_STARTING = ("pending", "restarting")
 
 
 class Repl:
@@ -76,8 +74,7 @@ class Repl:
         self.chat: Chat | None = None
         self.registry: Registry | None = None
         self._model = ""
-        self._queue: deque[Typed] = deque()
-        self._queued = asyncio.Event()
+        self._queue = Queue(live)
         self._hurry = asyncio.Event()
         self._beside: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
         self._work: anyio.CancelScope | None = None
@@ -126,8 +123,7 @@ class Repl:
             chat.policy.mode = self._mode
             await self._stoppable(self._go_on(chat, self._resume))
             while True:
-                await self._queued.wait()
-                line = self._next()
+                line = await self._queue.next()
                 self.frontend.sent(line.shown)
                 await self._stoppable(self._do(line))
 
@@ -175,7 +171,7 @@ class Repl:
 
     async def _servers(self, chat: Chat) -> None:
         """Give servers that are still starting a moment, before the conversation's first message; Enter ends it."""
-        starting = [server.name for server in chat.host.servers.values() if server.state in _STARTING]
+        starting = [server.name for server in chat.host.servers.values() if server.state in STARTING]
         if chat.conversation is not None or not starting:
             return
         self._live.wait_for(f"waiting for {one_line(', '.join(starting), 60)} (Enter: send now)")
@@ -190,7 +186,7 @@ class Repl:
             self._live.doing = ""
 
     async def _send(self, chat: Chat, content: Sequence[Message]) -> None:
-        self._show_attached(content)
+        self.frontend.attached(content)
         await self._turn(chat.send(content))
 
     async def _turn(self, turn: Awaitable[Reply]) -> None:
@@ -206,17 +202,6 @@ class Repl:
             self._sending = False
         self.frontend.ended(reply.stop, reply.usage, reply.steps, empty=not reply.text.strip())
 
-    def _show_attached(self, content: Sequence[Message]) -> None:
-        """Say what goes to the model beside what was typed."""
-        from mcphost.commands.resources import attachments
-
-        for message in content:
-            if isinstance(message, UserMessage) and message.origin == "prompt":
-                for block in message.content:
-                    self.frontend.quote(preview.described(block, PREVIEW))
-        for line in attachments(content):
-            self.frontend.note(f"attached {line}")
-
     async def _command(self, chat: Chat, line: Typed) -> None:
         """One that need not wait for the turn to end."""
         self.frontend.sent(line.shown)
@@ -228,7 +213,7 @@ class Repl:
         blocks = [block for one in content if isinstance(one, UserMessage) for block in one.content]
         if blocks and self._sending:
             self.frontend.sent(line.shown, mark="»")
-            self._show_attached(content)
+            self.frontend.attached(content)
             chat.steer(blocks)
         elif blocks:
             self.submit(line)
@@ -289,17 +274,6 @@ class Repl:
 
         return self._is_command(line) and command_of(line.text)[0] not in WAITING
 
-    def _next(self) -> Typed:
-        line = self._queue.popleft()
-        self._update_queue()
-        return line
-
-    def _update_queue(self) -> None:
-        self._live.queued = [line.shown for line in self._queue]
-        self._live.changed()
-        (self._queued.set if self._queue else self._queued.clear)()
-        self.screen.app.invalidate()
-
     # -- keys (Chatter) --------------------------------------------------------------------------------------------
 
     @property
@@ -315,12 +289,12 @@ class Repl:
             self._beside.put_nowait(partial(self._command, self.chat, line))
         else:
             self._hurry.set()
-            self._queue.append(line)
-            self._update_queue()
+            self._queue.put(line)
+            self.screen.app.invalidate()
 
     def steer(self, line: Typed) -> None:
-        if not line.text.strip() and self._queue:
-            line = self._next()
+        if not line.text.strip():
+            line = self._queue.first() or line
         if not line.text.strip():
             return
         if self._sending and self.chat is not None and not _is_read(line):
@@ -329,11 +303,7 @@ class Repl:
             self.submit(line)
 
     def take_back(self) -> Typed | None:
-        if not self._queue:
-            return None
-        line = self._queue.pop()
-        self._update_queue()
-        return line
+        return self._queue.last()
 
     def edit(self, line: Typed) -> None:
         self._beside.put_nowait(partial(self._actor.edit, line))
@@ -385,10 +355,9 @@ class Repl:
 
     def status(self) -> str:
         """The words of the status line, the most useful first: a narrow screen cuts the end."""
+        servers = status.servers(self.chat.host.servers.values()) if self.chat is not None else ""
         alarm = "YOLO: nothing is asked" if self._yolo else ""
-        return " · ".join(
-            filter(None, [alarm, self._state(), self._model, self._judged, self._changed(), self._servers_now()])
-        )
+        return " · ".join(filter(None, [alarm, self._state(), self._model, self._judged, servers]))
 
     def _state(self) -> str:
         if time.monotonic() - self._interrupted_at < AGAIN:
@@ -398,22 +367,6 @@ class Repl:
         if self.busy:
             return "Esc stops"
         return "ready" if self.chat is not None else "starting"
-
-    def _changed(self) -> str:
-        """How many of the resources that are subscribed to changed since they were read."""
-        servers = self.chat.host.servers.values() if self.chat is not None else ()
-        count = sum(len(server.changed) for server in servers)
-        return f"{count} changed (/resources)" if count else ""
-
-    def _servers_now(self) -> str:
-        if self.chat is None:
-            return ""
-        states = [server.state for server in self.chat.host.servers.values() if server.state != "disabled"]
-        if not states:
-            return "no servers"
-        counts = Counter("starting" if state in _STARTING else state for state in states)
-        others = [f"{count} {state}" for state, count in counts.items() if state != "ready"]
-        return ", ".join([f"servers {counts['ready']}/{len(states)} ready", *others])
 
 
 def _is_read(line: Typed) -> bool:
