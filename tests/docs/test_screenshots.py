@@ -25,7 +25,11 @@ SEEN = {
         '⠹ lab__measure(sample="tin") ━━━━━━━━━╌ 11/12 2s reading 11 of 12',
     ],
     "question": ["? lab wants to run erase", '  "path": "/measurements/2026/iron.csv"'],
-    "form": ["│ For whom is the laboratory to be booked?", "✗ expected an e-mail address", "[Ctrl+N] decline"],
+    "form": [
+        "│ For whom is the laboratory to be booked?",
+        "  ✗ expected an e-mail address like ada@example.org",
+        "[Ctrl+G] cancel  [Esc] back",
+    ],
     "commands": ["> /mo"],
     "expanded": ['▾ lab__measure(sample="iron")', "iron: 0.75 g/cm³, 12 readings"],
     "plain": ["Tin has **2.75** g/cm³."],
