@@ -11,7 +11,7 @@ import pytest
 
 from mcphost import commands
 from mcphost.commands import interpret
-from mcphost.commands.prompts import LEFT, prompt_arguments
+from mcphost.commands.prompts import LEFT, prompt_arguments, typing
 from mcphost.config.schema import Config
 from mcphost.errors import UsageError
 from mcphost.host import Chat, Host
@@ -133,6 +133,40 @@ def test_arguments_that_fit_nowhere_are_refused(line: str, says: str) -> None:
 )
 def test_a_prompt_with_one_argument_takes_the_rest_of_the_line(line: str, value: str) -> None:
     assert prompt_arguments({"name": "explain", "arguments": [{"name": "topic"}]}, line) == {"topic": value}
+
+
+@pytest.mark.parametrize(
+    ("line", "argument", "value", "given"),
+    [
+        ("", "from", "", {}),
+        ("Ulm B", "to", "B", {"from": "Ulm"}),
+        ("to=B fr", "from", "fr", {"to": "B"}),
+        ('from="New Y', "from", "New Y", {}),
+        ("from='New York' to=it's", "to", "its", {"from": "New York"}),
+        ("A B C ", "", "", {"from": "A", "to": "B", "by": "C"}),
+        ("nobody=", "", "nobody=", {}),
+    ],
+)
+def test_what_is_typed_of_the_arguments_is_known(line: str, argument: str, value: str, given: dict[str, str]) -> None:
+    typed = typing(TRIP, line)
+    assert typed is not None
+    assert (typed.argument, typed.value, typed.given) == (argument, value, given)
+    if argument:
+        key = f"{argument}=" if typed.word.startswith(f"{argument}=") else ""
+        assert typed.spelled("New Ulm") == f"{key}'New Ulm'"
+        assert typed.spelled("Ulm") == f"{key}Ulm"
+        assert typed.spelled("a=b") == f"{argument}=a=b"
+
+
+def test_what_is_typed_of_a_single_argument_is_the_whole_line() -> None:
+    typed = typing({"name": "explain", "arguments": [{"name": "topic"}]}, "deep w")
+    assert typed is not None
+    assert (typed.word, typed.argument, typed.value, typed.spelled("deep work")) == (
+        "deep w",
+        "topic",
+        "deep w",
+        "deep work",
+    )
 
 
 async def test_what_a_prompt_needs_is_asked_for_one_by_one_with_the_servers_suggestions() -> None:

@@ -98,15 +98,16 @@ async def test_what_is_missing_is_asked_for_one_by_one_and_seen_before_it_is_sen
     assert len(set(map(str, asked(server)))) == len(asked(server)), "an answer is remembered"
 
 
-@pytest.mark.parametrize("key", ["n", ESC])
-async def test_a_preview_that_is_left_sends_nothing(key: str) -> None:
+async def test_a_preview_that_is_left_sends_nothing() -> None:
     model = ScriptedModel([])
     async with chatting(model, servers={"travel": travel()}) as tty:
         await ready(tty)
-        tty.type("/trip Ulm Bern" + ENTER)
-        await tty.see("Send this?", "[y] send (Enter)")
-        tty.type(key)
-        await tty.see("Nothing was sent.", "ready ·")
+        for town, key in (("Bern", "n"), ("Basel", ESC)):
+            tty.type(f"/trip Ulm {town}" + ENTER)
+            await tty.see(f"('to', '{town}')", "[y] send (Enter)")
+            tty.type(key)
+            await tty.see("ready ·")
+    assert tty.screen.text.count("Nothing was sent.") == 2
     assert model.requests == []
 
 
