@@ -7,7 +7,7 @@ from typing import Any
 
 from mcphost.commands.tables import table
 from mcphost.errors import UsageError
-from mcphost.frontends.preview import shortened
+from mcphost.frontends.preview import shortened, size_of
 from mcphost.host import Chat
 from mcphost.messages import Message, UserMessage
 from mcphost.models.content import parts
@@ -73,10 +73,9 @@ def weight(content: Mapping[str, Any]) -> str:
     if isinstance(text := content.get("text"), str):
         return f"{mime or 'text'}, {len(text):,} characters"
     data = str(content.get("blob") or "")
-    size = f"{len(data) * 3 // 4 - data[-2:].count('='):,} bytes"
     (part,) = parts([{"type": "resource", "resource": dict(content)}])
     read = _READ.get(part.kind, "no text, image or PDF: the model is told only that it is there")
-    return ", ".join(filter(None, [part.mime or mime, size, read]))
+    return ", ".join(filter(None, [part.mime or mime, size_of(data), read]))
 
 
 def attachments(messages: Iterable[Message]) -> Iterator[str]:

@@ -22,11 +22,11 @@ def described(block: Mapping[str, Any], lines: int = LINES) -> str:
         case "text":
             return shortened(str(block.get("text", "")), lines)
         case "image" | "audio" as kind:
-            return f"[{kind} {_kind(block)}{_size(str(block.get('data', '')))}]"
+            return f"[{kind} {_kind(block)}{size_of(str(block.get('data', '')))}]"
         case "resource":
             resource = block.get("resource") or {}
             text, blob = resource.get("text"), str(resource.get("blob"))
-            size = f"{len(text):,} characters" if isinstance(text, str) else _size(blob)
+            size = f"{len(text):,} characters" if isinstance(text, str) else size_of(blob)
             return f"[resource {one_line(str(resource.get('uri')), 500)}, {_kind(resource)}{size}]"
         case "resource_link":
             return f"[link to {one_line(str(block.get('uri')), 500)}]"
@@ -70,5 +70,6 @@ def _kind(content: Mapping[str, Any]) -> str:
     return f"{one_line(str(content['mimeType']))}, " if content.get("mimeType") else ""
 
 
-def _size(data: str) -> str:
+def size_of(data: str) -> str:
+    """How many bytes this base64 stands for, in words."""
     return f"{len(data) * 3 // 4 - data[-2:].count('='):,} bytes"
