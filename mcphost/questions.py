@@ -160,10 +160,12 @@ class SampleResult:
 
 @dataclass(frozen=True, slots=True)
 class ElicitationAnswer:
-    """`content` holds the form's values and is present only with "accept" of a form."""
+    """`content` holds the form's values and is present only with "accept" of a form. `lasting` "chat", with "decline":
+    so is whatever else the server asks in this chat."""
 
     action: Literal["accept", "decline", "cancel"]
     content: Mapping[str, Any] | None = None
+    lasting: Literal["once", "chat"] = "once"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,6 @@ from mcphost.text import encodable, one_line, safe, visible
 
 UNKNOWN = "{name} was under way when the run was interrupted: it may or may not have taken effect"
 
-_NO = ElicitationAnswer("decline")
-_CANCEL = ElicitationAnswer("cancel")
-
 
 class Asker:
     """Asks by `write`, reads lines from the terminal with file descriptor `terminal`. One question at a time.
@@ -212,10 +209,11 @@ class Asker:
         self._banner(question.server, "asks you to visit an address", question.message, question.warnings)
         self._say(f"  {safe(question.url)}")
         self._say(f"  It leads to: {self._paint.bold(one_line(question.host))}{consent.spelled(question)}")
-        key, _ = await self._choose("Nothing was opened. [y] yes, open it  [n] no, decline  [c] cancel: ", "ync")
-        if key == "y":
-            self._say(await browser.visit(question.url, self._environ))
-        return ElicitationAnswer("accept") if key == "y" else _NO if key == "n" else _CANCEL
+        key = await self._unless_refused("Nothing was opened.", {"y": "yes, open it"})
+        if key in consent.REFUSALS:
+            return consent.REFUSALS[key][1]
+        self._say(await browser.visit(question.url, self._environ))
+        return ElicitationAnswer("accept")
 
     async def _fill_in(self, question: ElicitationForm) -> ElicitationAnswer:
         self._banner(question.server, "asks you to fill in a form", question.message, question.warnings)
@@ -223,18 +221,24 @@ class Asker:
             self._say(f"  {one_line(name)}: {one_line(problem)}")
         fields = form.fields(question.schema)
         default = "n" if any(field.secret for field in fields) else ""
-        no = "[n] no, decline (Enter)" if default else "[n] no, decline"
-        key, _ = await self._choose(f"Answer it? [y] yes  {no}  [c] cancel: ", "ync", default)
-        while key in ("y", "e"):
+        key = await self._unless_refused("Answer it?", {"y": "yes"}, default)
+        while key not in consent.REFUSALS:
             try:
                 content = await self._values(fields)
             except EOFError:
-                return _CANCEL
+                return consent.REFUSALS["c"][1]
             self._say(indent(exact(content), "  "))
-            key, _ = await self._choose(f"Send this? [y] yes  [e] no, edit  {no}  [c] cancel: ", "yenc", default)
+            key = await self._unless_refused("Send this?", {"y": "yes", "e": "no, edit"}, default)
             if key == "y":
                 return ElicitationAnswer("accept", content)
-        return _NO if key == "n" else _CANCEL
+        return consent.REFUSALS[key][1]
+
+    async def _unless_refused(self, prompt: str, keys: Mapping[str, str], default: str = "") -> str:
+        """The key that was typed, one of `keys` or of those that refuse; the end of the input cancels."""
+        every = {**keys, **{key: label for key, (label, _) in consent.REFUSALS.items()}}
+        labels = [f"[{key}] {label}" + " (Enter)" * (key == default) for key, label in every.items()]
+        key, _ = await self._choose(f"{prompt} {'  '.join(labels)}: ", "".join(every), default)
+        return key or "c"
 
     async def _values(self, fields: tuple[form.Field, ...]) -> dict[str, Any]:
         content = {}

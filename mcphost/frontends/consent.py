@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mcphost.questions import Approval, ElicitationUrl, Lasting, ToolApproval
+from mcphost.questions import Approval, ElicitationAnswer, ElicitationUrl, Lasting, ToolApproval
 from mcphost.text import one_line
+
+REFUSALS: Mapping[str, tuple[str, ElicitationAnswer]] = {
+    "n": ("decline", ElicitationAnswer("decline")),
+    "c": ("cancel", ElicitationAnswer("cancel")),
+    "d": ("decline all that it asks in this chat", ElicitationAnswer("decline", lasting="chat")),
+}
+"""How a server's form or address is refused: key -> what it does."""
 
 GRACE = 0.35  # seconds in which a key cannot be meant for a question that has just appeared
 

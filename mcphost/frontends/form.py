@@ -58,7 +58,7 @@ def _field(name: str, spec: Any, required: bool) -> Field:
 
 
 def _read(name: str, spec: Mapping[str, Any], required: bool) -> Field:
-    choices = _choices(spec["items"] if spec["type"] == "array" else spec)
+    choices = _choices(spec["items"] if spec.get("type") == "array" else spec)
     low, high = LIMITS.get(kind := _kind(spec, choices), ("", ""))
     field = Field(
         name,
@@ -85,7 +85,7 @@ def _without_null(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(spec: Mapping[str, Any], choices: tuple[Choice, ...]) -> Kind:
-    match spec["type"]:
+    match spec.get("type", "string" if choices else None):
         case "array" if choices:
             return "choices"
         case "string":

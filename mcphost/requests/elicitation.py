@@ -38,6 +38,7 @@ class Elicitor:
         self._is_local = is_local
         self._rate = Rate(PER_MINUTE, 60, clock)
         self._lock = anyio.Lock()
+        self._silenced: set[str] = set()  # servers that the person wants to hear no more of
 
     async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -46,10 +47,15 @@ class Elicitor:
             await self._tell(server, "refused", refused.message)
             raise
         async with self._lock:
+            if server in self._silenced:
+                await self._tell(server, "declined", "you declined all that it asks in this chat")
+                return {"action": "decline"}
             if isinstance(question, ElicitationUrl):
                 answer = await self._frontend.ask(question)
             else:
                 answer = await self._filled(question)
+            if answer.action == "decline" and answer.lasting == "chat":
+                self._silenced.add(server)
         why = "nobody could be asked" if answer is question.refusal else ""
         await self._tell(server, _OUTCOMES[answer.action], why)
         if answer.action == "accept" and isinstance(question, ElicitationForm):

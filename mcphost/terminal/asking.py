@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast
 
@@ -36,7 +36,6 @@ from mcphost.text import one_line
 
 Edited = TypeVar("Edited", bound=ToolApproval | SamplingReview | SampleResult)
 
-_ANSWERS: Mapping[str, Literal["accept", "decline", "cancel"]] = {"y": "accept", "n": "decline", "c": "cancel"}
 _EDIT_KEYS = {"Enter": "take it", "Ctrl+X Ctrl+E": "in your editor", "Esc": "back"}
 
 
@@ -159,8 +158,9 @@ class PanelAsker:
             question = await self._edited(card, question, "All of it (JSON)", samples.editable, samples.edit)
 
     async def _visit(self, question: ElicitationUrl) -> ElicitationAnswer:
-        keys = {"y": "yes, open it", "n": "no, decline", "c": "cancel"}
+        keys = {"y": "yes, open it"} | {key: label for key, (label, _) in consent.REFUSALS.items()}
         key = await self._panel.choose(cards.address(question), keys)
-        if key == "y":
-            await self._open(question.url)
-        return ElicitationAnswer(_ANSWERS[key])
+        if key in consent.REFUSALS:
+            return consent.REFUSALS[key][1]
+        await self._open(question.url)
+        return ElicitationAnswer("accept")

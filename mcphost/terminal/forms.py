@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcphost.frontends import form
+from mcphost.frontends.consent import REFUSALS
 from mcphost.questions import ElicitationAnswer, ElicitationForm
 from mcphost.terminal.cards import WARNING, said, warnings
 from mcphost.terminal.panel import Card, Panel
 from mcphost.text import one_line, visible
 
-_DECLINED, _CANCELLED = ElicitationAnswer("decline"), ElicitationAnswer("cancel")
-_REFUSE = {"n": "decline", "c": "cancel"}
+_REFUSE = {key: label for key, (label, _) in REFUSALS.items()}
 _LEAVE = {"Ctrl+S": "accept, send it", "Ctrl+N": "decline", "Ctrl+G": "cancel", "Esc": "back"}
 
 
@@ -71,8 +71,8 @@ async def fill_in(panel: Panel, question: ElicitationForm) -> ElicitationAnswer:
     while True:
         card = _card(question, draft)
         key = await panel.choose(card, _choices(draft, filled=filled), default="n" if secret else None)
-        if key in _REFUSE:
-            return _DECLINED if key == "n" else _CANCELLED
+        if key in REFUSALS:
+            return REFUSALS[key][1]
         if key == "s" or (key == "y" and filled):
             return ElicitationAnswer("accept", draft.content())
         answer = await _read(panel, question, draft)
@@ -95,10 +95,8 @@ async def _read(panel: Panel, question: ElicitationForm, draft: Draft) -> Elicit
     while at <= last:
         key = await _type(panel, question, draft, draft.fields[at])
         match key:
-            case "Ctrl+N":
-                return _DECLINED
-            case "Ctrl+G":
-                return _CANCELLED
+            case "Ctrl+N" | "Ctrl+G":
+                return ElicitationAnswer("decline" if key == "Ctrl+N" else "cancel")
             case "Esc":
                 return None
             case "Ctrl+S" if (wrong := draft.wrong()) is not None:

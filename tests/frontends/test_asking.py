@@ -286,7 +286,8 @@ async def test_enter_declines_a_form_with_a_field_that_looks_like_a_secret(typis
     assert await typist.answer(question, "") == ElicitationAnswer("decline")
     assert await typist.answer(question, "y", "xyz", "") == ElicitationAnswer("decline")
     assert await typist.answer(question, "y", "xyz", "y") == ElicitationAnswer("accept", {"password": "xyz"})
-    assert "[n] no, decline (Enter)" in typist.shown
+    assert "[n] decline (Enter)" in typist.shown
+    assert await typist.answer(question, "d") == ElicitationAnswer("decline", lasting="chat")
 
 
 @pytest.mark.parametrize(("key", "action"), [("y", "accept"), ("n", "decline"), ("c", "cancel"), (CONTROL_D, "cancel")])

@@ -36,6 +36,16 @@ async def test_decline_and_cancel_carry_nothing(action: Any, outcome: str) -> No
     assert [event.outcome for event in person.answered] == [outcome]
 
 
+async def test_a_server_of_which_all_is_declined_is_not_heard_again() -> None:
+    person = Person(lambda question: ElicitationAnswer("decline", lasting="chat"))
+    asked = requests(person)
+    url = {"mode": "url", "url": "https://example.org/"}
+    assert [await asked.elicit("demo", params) for params in (FORM, FORM, url)] == [{"action": "decline"}] * 3
+    await asked.elicit("other", url)
+    assert [question.server for question in person.questions] == ["demo", "other"]
+    assert person.answered[1].why == "you declined all that it asks in this chat"
+
+
 async def test_where_nobody_can_answer_the_server_is_declined() -> None:
     person = Person()
     asked = requests(person)
