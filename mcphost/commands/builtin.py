@@ -33,7 +33,7 @@ _MODES = {
     "auto": "rules decide, nothing is asked",
 }
 _BESIDE = (
-    ("/SERVER:PROMPT ARGUMENT …", "send a server's prompt; /PROMPT where it is the only one of its name"),
+    ("/SERVER:PROMPT …", "send a server's prompt; /PROMPT where it is the only one of its name"),
     ("@SERVER:URI, @PATH", "attach a server's resource or a file to the message it stands in"),
     ("!COMMAND", "run a command in your shell; the model does not see it"),
 )
@@ -45,7 +45,7 @@ def register(registry: Registry) -> None:
         if name in registry.commands:
             command = registry.commands[name]
             return f"{_usage(command)}\n{command.help}"
-        rows = [(_usage(command), command.help) for command in registry.commands.values()]
+        rows = [(f"/{command.name}", command.help) for command in registry.commands.values()]
         return Help(table([*rows, *_BESIDE]))
 
     async def names(chat: Chat, line: str) -> Sequence[Offer]:
@@ -53,7 +53,7 @@ def register(registry: Registry) -> None:
 
     choice = ModelChoice()
     for command in (
-        Command("help", "what can be typed here", help_, "[COMMAND]", names),
+        Command("help", "what can be typed here; more on COMMAND", help_, "[COMMAND]", names),
         Command("model", "show the model, or switch to another", choice.model, "[PROVIDER/NAME]", choice.offers),
         Command("tools", "the tools that the model may call", tools, "[SERVER]", _servers),
         Command(

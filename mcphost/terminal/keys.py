@@ -124,6 +124,11 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
     def edit(event: KeyPressEvent) -> None:
         chatter.edit(marks.typed())
 
+    @keys.add(Keys.Escape, "/", filter=here)
+    def slash(event: KeyPressEvent) -> None:
+        """A command, after an Esc that had nothing to stop. It is no Alt+/."""
+        buffer.insert_text("/")
+
     @keys.add(Keys.Escape, filter=here & has_completions & alone, eager=True)
     def close_menu(event: KeyPressEvent) -> None:
         buffer.cancel_completion()

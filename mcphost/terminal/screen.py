@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ESCAPE = 0.05  # seconds after which an escape byte is the Esc key
+SEQUENCE = 0.5  # seconds that a second key may come after a first, as of Esc Enter
 HINT = "ask something, or / for commands, @ for resources"
 
 _STYLE = Style.from_dict(
@@ -139,6 +140,7 @@ class Screen:
         )
         self.app.wraps_anew = wraps_anew
         self.app.ttimeoutlen = ESCAPE
+        self.app.timeoutlen = SEQUENCE
         self.app.key_processor.before_key_press += lambda _: panel.touched()
         self.app.after_render += lambda _: self.shown.set()
 
