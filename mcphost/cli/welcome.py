@@ -72,7 +72,7 @@ def is_first(paths: Paths, environ: Mapping[str, str]) -> bool:
 def welcome(paths: Paths, environ: Mapping[str, str]) -> None:
     """Ask what to use, and write it to the user's configuration; remembered, whatever the answer."""
     home = Path(environ.get("HOME") or Path.home())
-    click.echo("Welcome to mcphost. Nothing is configured yet; a few questions, and Ctrl+C skips the rest.\n")
+    _say("Welcome to mcphost. Nothing is configured yet; a few questions, and Ctrl+C skips the rest.\n")
     chosen: dict[str, Any] = {}
     try:
         chosen |= _servers(found(home, environ), home)
@@ -83,7 +83,7 @@ def welcome(paths: Paths, environ: Mapping[str, str]) -> None:
     if chosen:
         _write(paths.config, chosen)
         click.echo(f"Written: {paths.config}, to change as you like.")
-    click.echo("In the chat, /help says what can be typed, and /model changes the model.\n")
+    _say("In the chat, /help says what can be typed, and /model changes the model.\n")
 
 
 def found(home: Path, environ: Mapping[str, str]) -> list[Found]:
@@ -111,7 +111,7 @@ def _servers(files: Sequence[Found], home: Path) -> dict[str, Any]:
         if _yes("No MCP servers of other programs were found. Use the bundled demo server, to try things?"):
             return {"mcpServers": {"demo": {"command": _program(), "args": ["demo-server"]}}}
         return {}
-    click.echo("These programs have MCP servers. Their files are read where they are, and never changed:")
+    _say("These programs have MCP servers. Their files are read where they are, and never changed:")
     for number, one in enumerate(files, 1):
         names = one_line(", ".join(one.servers), 60)
         click.echo(f"{number:3}  {one.program}: {names}  ({_short(one.path, home)})")
@@ -126,7 +126,7 @@ def model(environ: Mapping[str, str]) -> dict[str, Any]:
     endpoints = {name: _endpoint(name, url, environ[key]) for key, (name, url) in _APIS.items() if environ.get(key)}
     listings = [one for one in asyncio.run(list_models(endpoints, environ)) if one.models]
     if not listings:
-        click.echo(
+        _say(
             "\nNo language model was found: set ANTHROPIC_API_KEY or OPENAI_API_KEY, or start Ollama. Until then the "
             "offline model answers; it matches words to tools, enough to try servers."
         )
@@ -183,7 +183,17 @@ def _numbers(question: str, count: int) -> list[int]:
 
 
 def _ask(question: str) -> str:
-    return str(click.prompt(question, default="", show_default=False, prompt_suffix=": ")).strip()
+    return str(click.prompt(_wrapped(question), default="", show_default=False, prompt_suffix=": ")).strip()
+
+
+def _say(text: str) -> None:
+    click.echo(_wrapped(text))
+
+
+def _wrapped(text: str) -> str:
+    """`text` broken between words, for the terminal as wide as it is."""
+    columns = shutil.get_terminal_size().columns
+    return "\n".join(click.wrap_text(line, columns) for line in text.split("\n"))
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def register(registry: Registry) -> None:
 
     choice = ModelChoice()
     for command in (
-        Command("help", "what can be typed here; more on COMMAND", help_, "[COMMAND]", names),
+        Command("help", "what can be typed here, or what COMMAND takes", help_, "[COMMAND]", names),
         Command("model", "show the model, or switch to another", choice.model, "[PROVIDER/NAME]", choice.offers),
         Command("tools", "the tools that the model may call", tools, "[SERVER]", _servers),
         Command(

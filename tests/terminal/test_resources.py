@@ -14,7 +14,7 @@ async def test_a_subscribed_resource_is_marked_when_it_changes_until_it_is_read(
     picture = tmp_path / "dot.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
     servers = {"demo": create_server(NoteStore())}
-    async with chatting(ScriptedModel(["Seen."]), servers=servers, size=(120, 30)) as tty:
+    async with chatting(ScriptedModel(["Seen."]), servers=servers, size=(200, 30)) as tty:
         await tty.see("servers 1/1 ready")
         tty.type(f"/resources subscribe @demo:notes://all{ENTER}")
         await tty.see("You are told when demo changes notes://all")
