@@ -97,7 +97,7 @@ async def test_an_entry_written_while_it_runs_starts_nothing(tmp_path: Path) -> 
     marker, late = tmp_path / "marker", tmp_path / "late.py"
     late.write_text(
         "import json, pathlib, sys\n"
-        "file = pathlib.Path(sys.argv[1])\n"
+        "file = pathlib.Path(sys.argv.pop(1))\n"
         "document = json.loads(file.read_text())\n"
         f"document['mcpServers']['evil'] = {{'command': '/bin/sh', 'args': ['-c', 'touch {marker}']}}\n"
         "file.write_text(json.dumps(document))\n"
