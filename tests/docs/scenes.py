@@ -182,6 +182,7 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
         api.say(ANSWER)
         pty.see("was not mea")
         pty.see("☑ calibrated")  # until then the live region shows the end of the list alone
+        pty.see(" Esc stops")  # the last line: a frame may arrive in pieces
         yield "answer", picture(pty)
         api.say("sured.")
         api.end()
@@ -191,11 +192,13 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
         api.call(*[("lab__measure", {"sample": sample}) for sample in SAMPLES])
         for words in ("reading 3 of 12", "reading 8 of 12", "reading 11 of 12"):
             pty.see(words)
+        pty.see(" Esc stops")
         yield "tools", picture(pty)
         for sample in ("copper", "tin", "iron"):
             on.measured(sample, f'✓ lab__measure(sample="{sample}")')
         api.call(("lab__erase", {"path": "/measurements/2026/iron.csv"}))
         pty.see("[y] yes, once")
+        pty.see(" Esc stops")
         yield "question", picture(pty)
         pty.type("n")
         pty.see("Why not")
@@ -208,6 +211,7 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
         pty.see("field 1 of")
         pty.type("Ada\rx")
         pty.see("✗ expected")
+        pty.see(" Esc stops")
         yield "form", picture(pty)
         pty.type("\x03")
         pty.see("! Stopped.")
@@ -215,11 +219,13 @@ def play(home: Path) -> Iterator[tuple[str, Picture]]:
         pty.see("> /mo")
         pty.see("/model ")
         pty.see("/mode ")
+        pty.see(" ready ·")
         yield "commands", picture(pty)
         pty.type("\x03")
         pty.miss("> /mo")
         pty.type("\x0f")
         pty.see("▾ lab__measure")
+        pty.see(" ready ·")
         yield "expanded", picture(pty)
         pty.type("/quit\r")
         pty.ended()
