@@ -79,6 +79,14 @@ def editable(question: ToolApproval) -> str:
     return json.dumps(question.arguments)
 
 
+def page(line: str) -> str:
+    """`line` as a page for an editor: JSON laid out, anything else as it is."""
+    try:
+        return json.dumps(json.loads(line), indent=2)
+    except (ValueError, RecursionError):
+        return line
+
+
 def spelled(question: ElicitationUrl) -> str:
     """What the host of an address may look like in a browser, where that is not how it is written."""
     return f" (which a browser may show as {one_line(question.shown_as)})" if question.shown_as else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from mcphost.frontends import consent
 from mcphost.questions import SampleResult, SamplingDecision, SamplingReview
 
 Asked: TypeAlias = SamplingReview | SampleResult
@@ -20,14 +21,11 @@ def editable(question: Asked) -> str:
 
 
 def page(line: str) -> str:
-    """What may be changed as a page for an editor: JSON laid out, or the words of an answer that is nothing else."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return line
-    if isinstance(value, dict) and value.keys() == {"type", "text"} and isinstance(value["text"], str):
-        return value["text"]
-    return json.dumps(value, indent=2)
+    """`line` as a page for an editor: JSON laid out, or the words of an answer that is nothing else."""
+    match _parsed(line):
+        case {"type": "text", "text": str() as words, **rest} if not rest:
+            return words
+    return consent.page(line)
 
 
 def edit(question: Asked, text: str) -> Asked:
@@ -36,10 +34,7 @@ def edit(question: Asked, text: str) -> Asked:
     Raises:
         ValueError: it is no request; the message says what is expected.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
+    value = _parsed(text)
     if isinstance(question, SampleResult):
         return replace(question, content=_content(value) or {"type": "text", "text": text})
     if not isinstance(value, dict) or not all(
@@ -68,6 +63,13 @@ def decision(asked: Asked, question: Asked) -> SamplingDecision:
 
 def blocks(question: SampleResult) -> Sequence[Mapping[str, Any]]:
     return (question.content,) if isinstance(question.content, Mapping) else question.content
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _parts(question: SamplingReview) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class PanelAsker:
             key = await self._panel.choose(card, consent.choices(question, edited=edited))
             if key == "e":
                 label = "Arguments (JSON, or NAME=VALUE)"
-                question = await self._edited(card, question, label, consent.editable, consent.edit)
+                question = await self._edited(card, question, label, consent.editable, consent.edit, consent.page)
                 continue
             reason = ""
             if key in ("n", "d"):
@@ -114,6 +114,7 @@ class PanelAsker:
         label: str,
         editable: Callable[[Edited], str],
         edit: Callable[[Edited, str], Edited],
+        page: Callable[[str], str],
     ) -> Edited:
         """The question with what was typed; as it was where the person thought better of it."""
         typed = editable(question)
@@ -121,10 +122,12 @@ class PanelAsker:
             end, line = await self._panel.read(card, label, typed, keys=_EDIT_KEYS)
             if end == "Esc" or (end == "Enter" and line == typed):
                 return question
+            typed = line
             try:
-                return edit(question, line if end == "Enter" else await self._edit(samples.page(line)))
+                if end != "Enter":
+                    typed = await self._edit(page(line))
+                return edit(question, typed)
             except (ValueError, McpHostError) as error:
-                typed = line
                 card = replace(card, lines=(*card.lines, (WARNING, str(error))))
 
     async def _repeat(self, question: UnknownOutcome) -> Literal["retry", "fail"]:
@@ -155,7 +158,9 @@ class PanelAsker:
             key = await self._panel.choose(card, {"y": "yes", "n": "no", "e": "edit it first"})
             if key != "e":
                 return samples.decision(asked, question) if key == "y" else SamplingDecision(allowed=False)
-            question = await self._edited(card, question, "All of it (JSON)", samples.editable, samples.edit)
+            question = await self._edited(
+                card, question, "All of it (JSON)", samples.editable, samples.edit, samples.page
+            )
 
     async def _visit(self, question: ElicitationUrl) -> ElicitationAnswer:
         keys = {"y": "yes, open it"} | {key: label for key, (label, _) in consent.REFUSALS.items()}

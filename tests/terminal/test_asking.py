@@ -23,6 +23,7 @@ from mcphost.questions import (
     SamplingDecision,
     SamplingReview,
     StepLimit,
+    ToolApproval,
 )
 from tests.terminal.tty import CTRL_C, CTRL_S, ENTER, ESC, UP, Tty, chatting
 
@@ -252,6 +253,25 @@ async def test_what_is_sampled_is_edited_in_the_editor(tmp_path: Path) -> None:
         await tty.press("\x18", "\x05")
         await tty.choose("│ Add 8", "y")
         assert (await request).edited["messages"] == [{"role": "user", "content": {"type": "text", "text": "Add 8"}}]
+
+
+async def test_what_the_editor_left_is_not_lost_when_it_does_not_fit(tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    code = (
+        "import sys; from pathlib import Path; p = Path(sys.argv[1]); text = p.read_text()\n"
+        "p.write_text(text.replace('}', 'broken') if '}' in text else text.replace('broken', '}').replace('7', '8'))"
+    )
+    editor.write_text(f"#!{sys.executable}\n{code}")
+    editor.chmod(0o700)
+    question = ToolApproval("c", "shop", "say", {"type": "text", "text": "7"}, "")
+    async with asking(question, environ={"EDITOR": str(editor)}) as (tty, answer):
+        await tty.choose("shop wants to run say", "e")
+        await tty.see("[Ctrl+X Ctrl+E] in your editor")
+        await tty.press("\x18", "\x05")
+        await tty.see("that is no JSON")
+        await tty.press("\x18", "\x05")
+        await tty.choose('"text": "8"', "y")
+        assert (await answer).arguments == {"type": "text", "text": "8"}
 
 
 async def test_an_editor_that_fails_changes_nothing() -> None:
