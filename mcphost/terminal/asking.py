@@ -117,10 +117,10 @@ class PanelAsker:
         page: Callable[[str], str],
     ) -> Edited:
         """The question with what was typed; as it was where the person thought better of it."""
-        typed = editable(question)
+        typed, shown = editable(question), card
         while True:
-            end, line = await self._panel.read(card, label, typed, keys=_EDIT_KEYS)
-            if end == "Esc" or (end == "Enter" and line == typed):
+            end, line = await self._panel.read(shown, label, typed, keys=_EDIT_KEYS)
+            if end == "Esc" or (end == "Enter" and line == editable(question)):
                 return question
             typed = line
             try:
@@ -128,7 +128,7 @@ class PanelAsker:
                     typed = await self._edit(page(line))
                 return edit(question, typed)
             except (ValueError, McpHostError) as error:
-                card = replace(card, lines=(*card.lines, (WARNING, str(error))))
+                shown = replace(card, lines=(*card.lines, (WARNING, str(error))))
 
     async def _repeat(self, question: UnknownOutcome) -> Literal["retry", "fail"]:
         card = Card(UNKNOWN.format(name=one_line(question.name)), (("", exact(question.arguments)),))
