@@ -13,6 +13,7 @@ from mcphost import commands
 from mcphost.commands import interpret
 from mcphost.commands.prompts import prompt_arguments
 from mcphost.commands.resources import attachments, offers
+from mcphost.commands.tables import table
 from mcphost.config.schema import Config
 from mcphost.demo.notes import NoteStore
 from mcphost.demo.server import create_server
@@ -227,3 +228,8 @@ async def test_a_server_that_failed_says_what_can_be_done() -> None:
     assert isinstance(log, str)
     assert "exit code 1\n" in log
     assert "stderr: no database" in log
+
+
+def test_columns_are_aligned_beside_wide_and_combined_characters() -> None:
+    rows = [("a", "x"), ("漢字", "x"), ("e\u0301", "x")]
+    assert table(rows).split("\n") == ["a     x", "漢字  x", "e\u0301     x"]
