@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ import click
 
 from mcphost.cli import options
 from mcphost.cli.exits import DONE, ERROR
-from mcphost.cli.setup import Paths, configured
+from mcphost.cli.setup import Paths, configured, with_project
 from mcphost.config import checks
 from mcphost.config.files import read_text
 from mcphost.config.jsonc import Node, fault, parse
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 CASE = ("call", "arguments", "annotations", "origin", "mode", "expect")
 
-RULES = options.apply(options.CONFIG, options.ALLOW, options.DENY)
+RULES = options.apply(options.CONFIG, options.ALLOW, options.DENY, options.TRUST_PROJECT, options.NO_PROJECT)
 
 
 @click.group()
@@ -50,6 +51,8 @@ def explain(
     configs: tuple[Path, ...],
     allow: tuple[str, ...],
     deny: tuple[str, ...],
+    accepted: tuple[str, ...],
+    no_project: bool,
     mode: Mode,
     origin: CallOrigin,
     as_json: bool,
@@ -59,7 +62,7 @@ def explain(
     No server is started: the tool is taken as it was when you were asked about it, or when a rule was first seen; one
     that no session saw yet, as listed from the beginning.
     """
-    config = configured(configs, allow=allow, deny=deny)
+    config = _config(configs, allow, deny, accepted, no_project)
     given = _object(arguments)
     rules = _policy(config, mode, origin)
     tool = _tool(config, name, rules)
@@ -80,13 +83,20 @@ def explain(
 @policy.command("test")
 @click.argument("file", type=click.Path(path_type=Path))
 @RULES
-def test_(file: Path, configs: tuple[Path, ...], allow: tuple[str, ...], deny: tuple[str, ...]) -> int:
+def test_(
+    file: Path,
+    configs: tuple[Path, ...],
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    accepted: tuple[str, ...],
+    no_project: bool,
+) -> int:
     """Judge the calls in FILE and compare; exit code 1 says that one came out differently.
 
     FILE is a JSON list of cases: {"call": "SERVER__TOOL", "arguments": {…}, "expect": "allow|ask|deny"}, and if wanted
     "mode", "origin" (chat, run) and "annotations" (what the tool says of itself).
     """
-    config = configured(configs, allow=allow, deny=deny)
+    config = _config(configs, allow, deny, accepted, no_project)
     cases = list(_cases(file))
     failed = 0
     for case in cases:
@@ -103,11 +113,18 @@ def test_(file: Path, configs: tuple[Path, ...], allow: tuple[str, ...], deny: t
 
 @policy.command("list")
 @RULES
-def list_(configs: tuple[Path, ...], allow: tuple[str, ...], deny: tuple[str, ...]) -> int:
+def list_(
+    configs: tuple[Path, ...],
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    accepted: tuple[str, ...],
+    no_project: bool,
+) -> int:
     """List every rule; what its patterns cover, and every answer you gave for good, with the id to revoke it by."""
     from mcphost.commands.builtin import permitted
 
-    click.echo(permitted(_policy(configured(configs, allow=allow, deny=deny), "ask", "chat")))
+    config = _config(configs, allow, deny, accepted, no_project)
+    click.echo(permitted(_policy(config, "ask", "chat")))
     return DONE
 
 
@@ -124,6 +141,19 @@ def revoke(name: str) -> int:
     paths = Paths.of_user()
     click.echo(forget(Remembered(paths.answers), Coverage(paths.coverage), name))
     return DONE
+
+
+def _config(
+    configs: Sequence[Path], allow: Sequence[str], deny: Sequence[str], accepted: Sequence[str], no_project: bool
+) -> Config:
+    """What a run here would go by, with what is trusted of the project."""
+    config = configured(configs, allow=allow, deny=deny)
+    if no_project:
+        return config
+    config = with_project(config, configs, "leave", accepted)
+    for line in config.warnings:
+        print(f"! {one_line(line, 1000)}", file=sys.stderr)
+    return config
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def boot(
     """
     config = configured(configs, allow=allow, deny=deny)
     if not no_project:
-        config = _with_project(config, configs, untrusted, accepted)
+        config = with_project(config, configs, untrusted, accepted)
     for line in config.warnings:
         print(f"! {one_line(line, 1000)}", file=sys.stderr)
     config = _restrict(config, only)
@@ -116,6 +116,29 @@ def configured(configs: Sequence[Path], *, allow: Sequence[str] = (), deny: Sequ
     """What the files say, and the rules of the command line. Raises as `boot`."""
     config = configuration.load(list(configs), user=Paths.of_user().config, environ=os.environ)
     return replace(config, rules=(*_rules(allow, "allow"), *_rules(deny, "deny"), *config.rules))
+
+
+def with_project(config: Config, configs: Sequence[Path], untrusted: Untrusted, accepted: Sequence[str]) -> Config:
+    """`config` with what is trusted of the project files here; `accepted` are hashes that the command line trusts.
+
+    Nothing is imported for it where the working directory brings no such file along.
+
+    Raises:
+        NotTrusted: something is not, and `untrusted` is "refuse".
+    """
+    if not any(project.find(Path.cwd())):
+        return config
+    from mcphost.cli.project import joined, on_terminal
+
+    return joined(
+        config,
+        state=Paths.of_user().state,
+        named=configs,
+        accepted=accepted,
+        untrusted=untrusted,
+        environ=os.environ,
+        ask=on_terminal,
+    )
 
 
 def spawn_each(boot: Boot) -> Iterator[None]:
@@ -193,23 +216,6 @@ def keep_from_log(secrets: Secrets) -> None:
     """Leave `secrets` out of whatever is logged from now on."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Discreet(secrets))
-
-
-def _with_project(config: Config, configs: Sequence[Path], untrusted: Untrusted, accepted: Sequence[str]) -> Config:
-    """Nothing is imported for it where the working directory brings no such file along."""
-    if not any(project.find(Path.cwd())):
-        return config
-    from mcphost.cli.project import joined, on_terminal
-
-    return joined(
-        config,
-        state=Paths.of_user().state,
-        named=configs,
-        accepted=accepted,
-        untrusted=untrusted,
-        environ=os.environ,
-        ask=on_terminal,
-    )
 
 
 def _check(lock: Lock, config: Config) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_explain_names_verdict_rule_file_and_line(config: Path) -> None:
         "file": str(config),
         "line": 2,
     }
+
+
+def test_what_is_trusted_of_a_project_counts(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the run that it explains."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".mcphost.json"
+    file.write_text('{"mcphost": {"servers": {"git": {"deny": ["git_log"]}}}}')
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    asked = ("explain", "-C", config, "git__git_log")
+    assert run(*asked).output.startswith("allow: ")
+    assert run(*asked, "--trust-project", digest).output.startswith(f"deny: a rule denies git__git_log ({file}:1)")
+    assert run(*asked, "--trust-project", digest, "--no-project").output.startswith("allow: ")
 
 
 @pytest.mark.parametrize(
