@@ -46,7 +46,9 @@ def answer(id: int | str, method: str, params: dict[str, Any]) -> None:
         case "tools/list":
             send(id, result={"tools": TOOLS})
         case "tools/call" if params["name"] == "wait":
-            threading.Timer(params["arguments"]["seconds"], send_text, (id, "waited")).start()
+            timer = threading.Timer(params["arguments"]["seconds"], send_text, (id, "waited"))
+            timer.daemon = True  # who is told to end does not wait
+            timer.start()
         case "tools/call":
             send_text(id, params["arguments"]["text"])
         case "ping":
