@@ -19,6 +19,7 @@ LENGTH = 32  # characters, white space and case folded, that are no coincidence
 MOST = 4_000_000  # characters remembered of one server
 _STRIDE = 16
 _WINDOW = LENGTH - _STRIDE + 1  # every text of LENGTH holds one whole window that begins at a multiple of the stride
+_MEDIA = ("data", "blob")  # where a block of a result holds a picture or sound
 _PLACES = 64  # of one window: text that repeats itself needs no more
 
 
@@ -52,19 +53,22 @@ class Guard:
         if result.origin is None:
             return
         known = self._known.setdefault(result.origin.server, _Known())
-        for text in _texts([*result.content, result.structured]):
+        structured = (*_texts(result.structured), *_names(result.structured))
+        for text in (*_texts(result.content, but=_MEDIA), *structured):
             known.add(text, result.origin.tool)
 
     def flow(self, tool: Tool, arguments: Mapping[str, Any]) -> Flow | None:
-        """Where these arguments hold what they should not without a question; a secret before anything else."""
+        """Where these arguments hold what they should not without a question; a secret before anything else. Text is
+        also found that is spread over several of them."""
         secret = self._secrets.found(arguments)
         if secret is not None:
             return Flow(secret, f"its arguments hold a secret: {secret}", secret=True)
         destination = tool.destination(arguments)
+        stretches = [joint.join(texts(arguments)) for texts in (_texts, _names) for joint in (" ", "")]
         for server, known in self._known.items():
             if server == destination or server in self._accepts(destination):
                 continue
-            for text in _texts(arguments):
+            for text in stretches:
                 if found := known.find(text):
                     came, words = found
                     name = one_line(f"{server}__{came}", 100)
@@ -118,14 +122,25 @@ def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """The texts of JSON values; pictures and sound are none."""
+def _texts(value: Any, but: Collection[str] = ()) -> Iterator[str]:
+    """The texts of JSON values, without what stands under the names in `but`."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if key not in ("data", "blob") or "mimeType" not in value:
-                yield from _texts(item)
+        for name, item in value.items():
+            if name not in but:
+                yield from _texts(item, but)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _texts(item)
+            yield from _texts(item, but)
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The names of members of JSON values: a tool may take any."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield name
+            yield from _names(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _names(item)

@@ -47,6 +47,11 @@ def guard(**options: Any) -> Guard:
         ({"body": TEXT[20:51] + "#"}, False),
         ({"body": TEXT.upper().replace(" ", "\n\t ")}, True),
         ({"deep": [{"er": [1, None, TEXT]}]}, True),
+        ({"headers": {TEXT: 1}}, True),
+        ({"mimeType": "text/plain", "data": TEXT}, True),
+        ({"lines": TEXT.split()}, True),
+        ({"to": TEXT[:22], "subject": TEXT[22:44]}, True),
+        ({"to": TEXT[:22], "cc": "somebody", "subject": TEXT[22:44]}, False),
         ({"body": "Something else that is long enough to be found, but was never said."}, False),
         ({}, False),
     ],
@@ -57,6 +62,16 @@ def test_text_of_another_server_is_found(arguments: dict[str, Any], flows: bool)
     if flow:
         assert flow.source == "files"
         assert "came from files__read" in flow.why
+
+
+def test_text_of_a_structured_result_is_known_wherever_it_stands_and_pictures_are_no_text() -> None:
+    watching = Guard()
+    picture = {"type": "image", "mimeType": "image/png", "data": "QUJD" * 20}
+    watching.saw(ToolResult("1", (picture,), {"mimeType": "text/plain", "data": TEXT}, origin=Origin("files", "read")))
+    watching.saw(ToolResult("2", (), {TEXT.upper() + "!": 1}, origin=Origin("web", "read")))
+    assert watching.flow(tool(), {"body": TEXT}) is not None
+    assert watching.flow(tool("files"), {"body": TEXT[4:]}) is not None
+    assert watching.flow(tool(), {"body": "QUJD" * 20}) is None
 
 
 def test_a_server_may_have_its_own_text_back_and_what_it_accepts() -> None:
