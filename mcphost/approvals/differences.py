@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,14 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str
 def _flat(value: Any, place: str = "") -> dict[str, str]:
     """The scalars in a JSON value by where they stand."""
     if isinstance(value, Mapping) and value:
-        parts = [_flat(item, f"{place}.{key}" if place else str(key)) for key, item in value.items()]
+        parts = [_flat(item, f"{place}.{_name(key)}" if place else _name(key)) for key, item in value.items()]
     elif isinstance(value, (list, tuple)) and value:
         parts = [_flat(item, f"{place}[{at}]") for at, item in enumerate(value)]
     else:
         return {place: json.dumps(value, ensure_ascii=False)}
     return {at: text for part in parts for at, text in part.items()}
+
+
+def _name(key: str) -> str:
+    """Quoted where it could be read as a path of names: else two places would be one."""
+    return key if re.fullmatch(r"[\w$ /-]+", key) else json.dumps(key, ensure_ascii=False)
