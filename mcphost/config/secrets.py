@@ -22,6 +22,7 @@ T = TypeVar("T")
 SHORTEST = 8  # characters; anything shorter would be found in ordinary text
 
 _NAMES = re.compile("KEY|TOKEN|SECRET|PASS|AUTH|CRED", re.IGNORECASE)
+_BASE64 = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d)[A-Za-z0-9+/]{32,}={0,2}")
 _PLAIN_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent", "host", "origin"})
 
 
@@ -108,10 +109,7 @@ def _named(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, st
     for name, value in environ.items():
         if name.lower() in PROXIES:
             yield from _address(value)
-    # A path is where a secret is, not the secret.
-    yield from (
-        (value, name) for name, value in environ.items() if named_like_secret(name) and not value.startswith("/")
-    )
+    yield from ((value, name) for name, value in environ.items() if named_like_secret(name) and not _is_path(value))
     yield from ((value, name) for name, value in config.secrets.items())
 
 
@@ -127,6 +125,11 @@ def _address(url: str | None) -> Iterator[tuple[str, str]]:
     for part in (parts.username, parts.password):
         yield unquote(part or ""), "password in an address"
     yield from ((value, name) for name, value in parse_qsl(parts.query) if named_like_secret(name))
+
+
+def _is_path(value: str) -> bool:
+    """Whether this is where a secret is, not the secret; base64 may begin with a slash too."""
+    return value.startswith("/") and not _BASE64.fullmatch(value)
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

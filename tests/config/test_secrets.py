@@ -26,6 +26,7 @@ ENVIRON = {
     "WEB": "web-canary-1",
     "OPENAI_API_KEY": "sk-canary-2",
     "SSH_AUTH_SOCK": "/tmp/agent.123",
+    "AWS_SECRET_ACCESS_KEY": "/bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENG",
     "HOME": "/home/me",
 }
 
@@ -42,6 +43,7 @@ def secrets() -> Secrets:
         ("Bearer web-canary-1", "[secret Authorization]"),
         ("web-canary-1x", "[secret GH_TOKEN]"),
         ("k-0123456789 and sk-canary-2", "[secret apiKey of here] and [secret OPENAI_API_KEY]"),
+        ("/bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENG", "[secret AWS_SECRET_ACCESS_KEY]"),
         ("pass word1", "[secret password in an address]"),
         ("pass%20word1", "[secret password in an address]"),
         (
