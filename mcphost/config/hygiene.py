@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import dropwhile
 
 from mcphost.text import one_line
 
@@ -14,6 +15,7 @@ _LOADERS = frozenset(
         *("NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE", "ELECTRON_RUN_AS_NODE", "BUN_OPTIONS"),
         *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONPLATLIBDIR"),
         *("PYTHONEXECUTABLE", "PYTHONBREAKPOINT", "PYTHONWARNINGS", "PYTHONPYCACHEPREFIX"),
+        *("GIT_PROXY_COMMAND", "GIT_TEMPLATE_DIR", "RUSTC_WRAPPER", "GOFLAGS", "UV_EXTRA_INDEX_URL"),
         *("GIT_SSH", "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_EDITOR", "SSH_ASKPASS"),
         *("EDITOR", "VISUAL", "PAGER", "BROWSER", "SHELL", "ZDOTDIR", "OPENSSL_CONF", "OPENSSL_MODULES", "LUA_INIT"),
         *(
@@ -43,6 +45,7 @@ _VALUED = frozenset(
     {"-p", "--package", "--from", "-w", "--with", "--python", "--index", "--index-url", "--registry", "-c", "--call"}
 )
 _NAMING = frozenset({"-p", "--package", "--from"})
+_NAME = re.compile(r"(?:@[^@/\s]+/)?[\w.\[\],-]+(?:$|[@=<>!~])")  # of a package, not of a place
 _NPM_PINNED = re.compile(r"(?:@[^@/\s]+/)?[^@/\s]+@v?\d+\.\d+\.\d+[\w.+-]*")
 _PYPI_PINNED = re.compile(r"[\w.-]+(?:\[[\w.,-]*\])?(?:@|===?)v?\d[\w.!+]*")
 _PINNED_SOURCE = re.compile(r".*(?:@|#)[0-9a-f]{40}(?:#.*)?|(?:\.{0,2}/|/|[A-Za-z]:\\).*", re.DOTALL)
@@ -55,14 +58,31 @@ def loaders(variables: Iterable[str]) -> tuple[str, ...]:
 
 def unpinned(argv: Sequence[str]) -> str | None:
     """A line of warning where a package runner fetches whatever version is the newest; None: it does not."""
-    if not argv:
-        return None
-    runner = argv[0].replace("\\", "/").rpartition("/")[2].removesuffix(".cmd")
+    argv = _started(argv)
+    runner = _program(argv[0]) if argv else ""
     package = _package(runner, argv[1:]) if runner in _RUNNERS else None
     if package is None or _is_pinned(runner, package):
         return None
-    example = f"{package}==VERSION" if runner in ("uvx", "uv", "pipx") else f"{package}@VERSION"
+    example = _versioned(runner, package)
     return f"{runner} runs whatever version of {one_line(package, 80)} is the newest; pin it: {one_line(example, 100)}"
+
+
+def _program(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".cmd").removesuffix(".exe")
+
+
+def _started(argv: Sequence[str]) -> Sequence[str]:
+    """The words of the program that `env` or `cmd /c` starts, with it left out."""
+    if not argv or _program(argv[0]) not in ("env", "cmd"):
+        return argv
+    return list(dropwhile(lambda word: word.startswith(("-", "/c", "/C")) or "=" in word, argv[1:]))
+
+
+def _versioned(runner: str, package: str) -> str:
+    """How a version of `package` is named: the place of one that it may name now."""
+    if runner in ("uvx", "uv", "pipx"):
+        return f"{re.split('[@=<>!~]', package)[0]}==VERSION" if _NAME.match(package) else f"{package}@COMMIT"
+    return f"{package[:1]}{package[1:].partition('@')[0]}@VERSION" if _NAME.match(package) else f"{package}#COMMIT"
 
 
 def _package(runner: str, words: Sequence[str]) -> str | None:

@@ -28,10 +28,26 @@ def test_variables_that_load_code_are_known() -> None:
         "pnpm dlx server",
         "pipx run server",
         "bunx server",
+        "/usr/bin/env -i A=1 npx server",
+        "cmd /c npx server",
+        "npx.exe server",
     ],
 )
 def test_a_runner_that_takes_the_newest_version_gets_a_warning(words: str) -> None:
     assert "newest" in (unpinned(words.split()) or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "pinned"),
+    [
+        ("npx -y @scope/server@latest", "@scope/server@VERSION"),
+        ("npx github:me/server", "github:me/server#COMMIT"),
+        ("uvx server[x]>=1", "server[x]==VERSION"),
+        ("uvx --from git+https://example.org/x x", "git+https://example.org/x@COMMIT"),
+    ],
+)
+def test_the_warning_says_how_to_pin_it(words: str, pinned: str) -> None:
+    assert (unpinned(words.split()) or "").endswith(f"; pin it: {pinned}")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +63,8 @@ def test_a_runner_that_takes_the_newest_version_gets_a_warning(words: str) -> No
         "uvx --from git+https://example.org/x@0123456789abcdef0123456789abcdef01234567 x",
         "uv run server.py",
         "npm start",
+        "env A=1 npx server@1.2.3",
+        "env",
         "python server.py",
         "npx",
         "",
