@@ -66,7 +66,7 @@ def test_text_of_another_server_is_found(arguments: dict[str, Any], flows: bool)
 
 def test_text_of_a_structured_result_is_known_wherever_it_stands_and_pictures_are_no_text() -> None:
     watching = Guard()
-    picture = {"type": "image", "mimeType": "image/png", "data": "QUJD" * 20}
+    picture: Any = {"type": "image", "mimeType": "image/png", "data": "QUJD" * 20}
     watching.saw(ToolResult("1", (picture,), {"mimeType": "text/plain", "data": TEXT}, origin=Origin("files", "read")))
     watching.saw(ToolResult("2", (), {TEXT.upper() + "!": 1}, origin=Origin("web", "read")))
     assert watching.flow(tool(), {"body": TEXT}) is not None
