@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shlex
 import signal
 import sys
 import uuid
@@ -21,11 +22,11 @@ def servers(tmp_path: Path) -> Path:
     return config(tmp_path, {"fast": fast_server(), "stubborn": (sys.executable, str(STUBBORN))})
 
 
-async def running(tmp_path: Path, mark: str) -> asyncio.subprocess.Process:
-    """A run in the middle of a long call."""
+async def running(tmp_path: Path, mark: str, file: Path | None = None) -> asyncio.subprocess.Process:
+    """A run in the middle of a long call, with the configuration in `file`."""
     model = script(tmp_path, one_call("fast__wait", seconds=60), "never")
     process = await start(
-        "run", "-C", servers(tmp_path), "-m", model, "--yolo", "--server", "fast", "hi", env={"TZ": mark}
+        "run", "-C", file or servers(tmp_path), "-m", model, "--yolo", "--server", "fast", "hi", env={"TZ": mark}
     )
     assert process.stderr is not None
     async for line in process.stderr:
@@ -69,7 +70,8 @@ async def test_a_signal_at_any_moment_of_the_start_leaves_nothing_behind(
 
 async def test_a_second_ctrl_c_does_not_wait_for_stubborn_servers(tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
-    process = await running(tmp_path, mark)
+    lingering = ("sh", "-c", f"{shlex.join(fast_server())}; sleep 60")
+    process = await running(tmp_path, mark, config(tmp_path, {"fast": lingering}))
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 130
