@@ -97,9 +97,14 @@ def text(node: Node) -> str:
     if not isinstance(node.value, str):
         quote = isinstance(node.value, bool | int | float)
         raise wrong(node, "a string", hint="Put it in double quotes." if quote else None)
-    if "\0" in node.value or encodable(node.value) != node.value:
+    if not holdable(node.value):
         raise fault(node, "found a NUL character or half a surrogate pair; expected a string without them")
     return node.value
+
+
+def holdable(value: str) -> bool:
+    """Whether processes and paths can hold it."""
+    return "\0" not in value and encodable(value) == value
 
 
 def filled(node: Node) -> str:

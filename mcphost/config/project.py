@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -22,7 +23,7 @@ from mcphost.config.keyring import Keyring
 from mcphost.config.schema import Rule, ServerConfig
 from mcphost.config.servers import ALIASES, entries_of, read_servers
 from mcphost.config.settings import denying, restricting
-from mcphost.config.variables import Expander, names
+from mcphost.config.variables import Expander, names, without
 from mcphost.errors import ConfigError
 
 NAMES = (".mcp.json", ".mcphost.json")
@@ -184,15 +185,30 @@ def _files_of(written: Any, program: str | None, project: Path) -> dict[str, str
     """The files within the project that the words of a command name, each with its SHA-256. One that a link of the
     project leads out to is known by the link."""
     entry = written if isinstance(written, dict) else {}
-    base = project / entry["cwd"] if isinstance(entry.get("cwd"), str) else project
-    words = [word for part in _argv(entry)[1:] for word in (part, part.partition("=")[2]) if word]
-    named = [program, *(os.path.join(place, word) for word in words for place in (base, project))]
+    cwd = entry["cwd"] if isinstance(entry.get("cwd"), str) else ""
+    words = list(dict.fromkeys(word for part in (cwd, *_argv(entry)[1:]) for word in _paths(part)))
+    places = [str(project), os.path.join(project, cwd)]
+    # `uv --directory PLACE run FILE`
+    within = [path for word in words for place in places if os.path.isdir(path := os.path.join(place, word))]
+    places = list(dict.fromkeys(map(os.path.normpath, (*places, *within))))
+    named = [program, *(os.path.join(place, word) for word in words for place in places)]
     files = {}
-    for path in filter(None, named):
+    for path in (path for path in named if path and checks.holdable(path)):
         inside = [one for one in (os.path.realpath(path), os.path.normpath(path)) if Path(one).is_relative_to(project)]
         if inside and (digest := content_hash(inside[0])):
             files[inside[0]] = digest
     return files
+
+
+def _paths(word: str) -> Iterator[str]:
+    """What may be a path in a word of a command. Nothing is expanded: behind a variable every ending may be one."""
+    bare = without(word)
+    for text in (bare, bare.partition("=")[2], bare.removeprefix("file://"), bare[2:] if bare.startswith("-") else ""):
+        if text:
+            yield text
+    if bare != word or bare.startswith("~"):
+        parts = re.split("[/=]", bare)
+        yield from filter(None, ("/".join(parts[at:]) for at in range(1, len(parts))))
 
 
 # -- what a project may say --------------------------------------------------------------------------------------------

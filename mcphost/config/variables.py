@@ -30,6 +30,11 @@ def names(value: str) -> list[str]:
     return [match["name"] or f"secret:{match['secret']}" for match in found if match["name"] or match["secret"]]
 
 
+def without(value: str) -> str:
+    """A text whose variables are left out, but for their defaults."""
+    return _VARIABLE.sub(lambda match: match["default"] or "", value)
+
+
 @dataclass(frozen=True, slots=True)
 class Expander:
     """Expands with `environ` and `keyring`; relative paths begin at `directory` (None: they stay relative)."""

@@ -102,16 +102,39 @@ def test_trust_is_bound_to_the_program_and_to_the_place(tmp_path: Path) -> None:
     assert len({hash_of(a, "/bin/x"), hash_of(a, "/tmp/x"), hash_of(b, "/bin/x")}) == 3
 
 
-@pytest.mark.parametrize("word", ["run.py", "./run.py", "sub/../run.py", "--script=run.py"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("run.py", "./run.py", "sub/../run.py", "--script=run.py", "-rrun.py", "file://{project}/run.py"),
+        *("${PWD}/run.py", "${ROOT:-.}/run.py", "${ROOT:-run.py}", "--script=${PWD}/run.py", "~/work/{name}/run.py"),
+    ],
+)
 def test_trust_is_bound_to_the_content_of_files_that_are_run(tmp_path: Path, word: str) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "run.py").write_text("1")
+    word = word.replace("{project}", str(tmp_path)).replace("{name}", tmp_path.name)
     first = entry(tmp_path, command="python", args=[word])
     assert list(first.files) == [str(tmp_path / "run.py")]
     (tmp_path / "run.py").write_text("2")
     assert entry(tmp_path, command="python", args=[word]).sha256 != first.sha256
     (tmp_path / "run.py").write_text("1")
     assert entry(tmp_path, command="python", args=[word]).sha256 == first.sha256
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"args": ["--directory", "weather", "run", "run.py"]},
+        {"args": ["--directory=${PWD}/weather", "run", "run.py"]},
+        {"args": ["run", "run.py"], "cwd": "weather"},
+        {"args": ["run", "run.py"], "cwd": "${PWD}/weather"},
+    ],
+)
+def test_a_file_may_be_named_from_a_directory_that_is_named_too(tmp_path: Path, more: dict[str, Any]) -> None:
+    (tmp_path / "weather").mkdir()
+    (tmp_path / "weather" / "run.py").write_text("1")
+    found = entry(tmp_path, command="uv", **more)
+    assert list(found.files) == [str(tmp_path / "weather" / "run.py")]
 
 
 def test_trust_is_bound_to_what_a_link_of_the_project_leads_to(tmp_path: Path) -> None:
@@ -146,6 +169,12 @@ def test_files_beyond_the_project_are_not_looked_into(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     found = entry(tmp_path / "p", command="python", args=["../outside", "/etc/hostname", "no such", "."])
     assert found.files == {}
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud800", "x" * 5000, "~", "/", "="])
+def test_words_that_are_no_paths_do_no_harm(tmp_path: Path, word: str) -> None:
+    assert entry(tmp_path, command="python", args=[word]).files == {}
+    assert entry(tmp_path, command="python", args=["x"], cwd=word).files == {}
 
 
 def test_a_project_file_can_only_forbid(tmp_path: Path) -> None:
