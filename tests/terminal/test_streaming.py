@@ -61,7 +61,7 @@ def printed(document: str, size: tuple[int, int]) -> list[str]:
 async def streamed(document: str, pieces: list[tuple[int, bool]], size: tuple[int, int]) -> list[str]:
     """The lines that stay of an answer that came in pieces."""
     async with chatting(ScriptedModel([]), size=size) as tty:
-        await tty.repl.screen.shown.wait()
+        await tty.ready()
         frontend = tty.repl.frontend
         frontend.sent("begin")
         await drawn(tty)

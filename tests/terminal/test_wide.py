@@ -9,7 +9,7 @@ from tests.terminal.test_repl import Gate, sent
 from tests.terminal.tty import CTRL_C, ENTER, chatting
 
 PEOPLE = {
-    "latin": "Ada",
+    "latin": "Eve",
     "han": "漢字",
     "combined": "e\u0301te\u0301",
     "emoji": "🎉",
