@@ -210,6 +210,7 @@ def _run(started: Boot, task: str | Record, system: str, wish: Wish, lock: Lock 
         verbose=wish.verbose,
         color=wish.color,
         environ=started.environ,
+        secrets=started.secrets,
     )
     frontend = chosen_format(registry.formats, wish.output_format)(output)
     recorder = _recorder(wish.record, started) if wish.record else None

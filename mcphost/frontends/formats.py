@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO, TypeAlias
 
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.frontends.base import RunFrontend
 from mcphost.frontends.json import JsonFrontend
 from mcphost.frontends.narrator import Narrator
@@ -16,7 +17,7 @@ from mcphost.frontends.stream_json import StreamJsonFrontend
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where a run writes, and to whom: `terminal` is the file descriptor that questions are answered at, if any;
-    `environ` names the browser that an answer may open."""
+    `environ` names the browser that an answer may open; `secrets` are not written."""
 
     out: TextIO
     err: TextIO
@@ -25,6 +26,7 @@ class Output:
     verbose: bool = False
     color: bool = False
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Secrets = NONE
 
     def narrator(self) -> Narrator:
         return Narrator(
@@ -42,5 +44,5 @@ Format: TypeAlias = Callable[[Output], RunFrontend]
 FORMATS: Mapping[str, Format] = {
     "text": lambda output: PlainFrontend(output.out, output.narrator()),
     "json": lambda output: JsonFrontend(output.out, output.narrator()),
-    "stream-json": lambda output: StreamJsonFrontend(output.out, output.narrator()),
+    "stream-json": lambda output: StreamJsonFrontend(output.out, output.narrator(), secrets=output.secrets),
 }

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from mcphost import events
+from mcphost.config.secrets import NONE, Secrets
 from mcphost.frontends import machine
 from mcphost.frontends.base import Ending, Opening, RunFrontend
 from mcphost.messages import to_json
@@ -27,8 +28,11 @@ class StreamJsonFrontend:
     BrokenPipeError above all: nobody reads any more, so the run should end.
     """
 
-    def __init__(self, out: TextIO, narrator: RunFrontend, *, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, out: TextIO, narrator: RunFrontend, *, secrets: Secrets = NONE, now: Callable[[], datetime] = _now
+    ) -> None:
         self._out = out
+        self._secrets = secrets
         self._narrator = narrator
         self._now = now
         self._ledger = machine.Ledger()
@@ -50,9 +54,9 @@ class StreamJsonFrontend:
         await self._narrator.show(event)
 
     async def ask(self, question: Question[A]) -> A:
-        body = _asked(question)
-        if body:
-            self._write(body)
+        """A question is shown to a person as it is, and written without secrets, as events are."""
+        if body := _asked(question):
+            self._write(self._secrets.redacted(body))
         return await self._narrator.ask(question)
 
     def finish(self, ending: Ending) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mcphost import events
+from mcphost.config.secrets import Secrets
 from mcphost.errors import ModelBusy
 from mcphost.frontends import (
     Denied,
@@ -229,6 +230,14 @@ async def test_questions_are_lines_and_are_asked_as_ever() -> None:
     assert [line["type"] for line in lines] == ["approval_request", "sampling", "elicitation", "elicitation"]
     assert lines[0]["arguments"] == {"a": 2}
     assert [line.get("mode") for line in lines[2:]] == ["form", "url"]
+
+
+async def test_a_question_is_written_without_secrets() -> None:
+    out = io.StringIO()
+    frontend = StreamJsonFrontend(out, Narrator(io.StringIO()), secrets=Secrets([("canary-1234", "TOKEN")]))
+    frontend.begin(Opening(session="s", model="m"))
+    await frontend.ask(ToolApproval("1", "s", "t", {"to": "canary-1234"}, "no rule allows it"))
+    assert json.loads(out.getvalue().splitlines()[-1])["arguments"] == {"to": "[secret TOKEN]"}
 
 
 @pytest.mark.parametrize("make", [JsonFrontend, StreamJsonFrontend])
