@@ -17,6 +17,7 @@ from mcphost import __version__
 from mcphost.cli import loop, options, recall
 from mcphost.cli.exits import Exit, report
 from mcphost.cli.setup import Boot, Paths, boot, keep_from_log, spawn_each, system_text, warm
+from mcphost.config import private
 from mcphost.errors import McpHostError, UsageError
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ def _welcome_the_first_time(no_project: bool) -> None:
 
 def _log_to_file(path: Path) -> None:
     """The screen belongs to the chat, so that `--debug` writes here."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make(path.parent)
     path.touch(mode=0o600)
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.DEBUG, filename=path, encoding="utf-8", format=form)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcphost.config import private
 from mcphost.config.schema import EndpointConfig, ServerConfig
 from mcphost.errors import ConfigError
 from mcphost.text import one_line
@@ -202,7 +203,7 @@ def _wrapped(text: str) -> str:
 def _write(path: Path, chosen: Mapping[str, Any]) -> None:
     ours = dict(chosen)
     document = {"mcpServers": ours.pop("mcpServers", {}), "mcphost": ours}
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make(path.parent)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         json.dump(document, file, indent=2, ensure_ascii=False)
         file.write("\n")
@@ -211,7 +212,7 @@ def _write(path: Path, chosen: Mapping[str, Any]) -> None:
 def _remember(paths: Paths) -> None:
     """A directory that cannot be written costs the same questions next time."""
     try:
-        paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make(paths.state)
         _asked(paths).touch(mode=0o600)
     except OSError:
         pass

@@ -78,14 +78,24 @@ def changing(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def make(path: Path) -> None:
+    """Make a directory, and those above it, where there are none: for this user alone. One that exists stays as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for place in reversed((path, *path.parents)):
+        if not place.is_dir():
+            place.mkdir(mode=0o700, exist_ok=True)
+
+
 def directory(path: Path) -> None:
-    """Make sure of a directory that only this user enters; those above it are made so too where there are none.
+    """Make sure of a directory that only this user enters.
 
     Raises:
         OSError: it cannot be made, or is no directory of this user.
     """
-    for above in [place for place in reversed(path.parents) if not place.exists()]:
-        above.mkdir(mode=0o700, exist_ok=True)
+    make(path.parent)
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:

@@ -12,6 +12,7 @@ import stat
 import time
 from pathlib import Path
 
+from mcphost.config import private
 from mcphost.errors import JournalError
 from mcphost.journal.claims import Claims
 
@@ -130,7 +131,7 @@ def _prepare(path: Path) -> None:
     An existing file is looked at without being opened: closing it would drop every lock that SQLite holds on it for
     this process.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make(path.parent)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
+from mcphost.config import private
 from mcphost.config.schema import Sync
 from mcphost.errors import Busy, JournalError
 from mcphost.events import Event, Noticed, Show
@@ -197,7 +198,7 @@ class SqliteJournal:
 
     def _open(self) -> sqlite3.Connection | None:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make(self.path.parent)
             self._claims = Claims(self.path.with_name(self.path.name + ".lock"))
             db, aside = self._connect(self.path, self._claims)
             db.execute(f"PRAGMA synchronous = {'FULL' if self._sync == 'full' else 'NORMAL'}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mcphost import text
+from mcphost.config import private
 from mcphost.messages import Block, text_block
 from mcphost.servers.weight import measured
 from mcphost.servers.wire import CallOutcome
@@ -181,7 +182,7 @@ def _saved(raw: bytes, suffix: str, spill: Path | None) -> Path | None:
         return None
     file = spill / f"result-{secrets.token_hex(8)}{suffix}"
     try:
-        spill.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make(spill)
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as saved:
             saved.write(raw)
     except OSError:

@@ -26,6 +26,14 @@ def test_files_and_every_new_directory_are_closed_to_others(tmp_path: Path) -> N
     assert modes == {"state": 0o700, "mcphost": 0o700, "trust.json": 0o600, ".trust.json.lock": 0o600}
 
 
+def test_a_directory_that_exists_stays_as_it_is_where_only_a_place_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o755)
+    private.make(tmp_path / "shared" / "a" / "b")
+    private.make(tmp_path / "shared")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"shared": 0o755, "a": 0o700, "b": 0o700}
+
+
 def test_a_link_is_replaced_not_followed_and_never_read(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("theirs")
