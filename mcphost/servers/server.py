@@ -298,6 +298,8 @@ class Server:
                 return failure if self._ready_since is not None or _asks_sign_in(failure) else first or failure
             if again.transport != dial.transport:
                 first = failure
+            elif again.mode != dial.mode:  # half of the time was kept for this try, but ending a deaf process took some
+                end = max(end, anyio.current_time() + self._limits.connect / 2)
             dial, wait = again, again.wait
             end += wait
             with anyio.move_on_after(wait):

@@ -524,6 +524,14 @@ async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behav
         assert (server.state, server.era, len(server.tools)) == ("ready", "legacy", 1)
 
 
+async def test_a_server_that_is_deaf_after_the_probe_and_slow_to_end_is_met_with_initialize_all_the_same() -> None:
+    deaf = 'import time\nfirst = sys.stdin.readline()\nif "discover" in first: time.sleep(60)\n'
+    config = python("old", LEGACY_SERVER + deaf + "serve([first]); serve(sys.stdin)")
+    async with pool({"old": config}, limits=Limits(probe=0.1, connect=1)) as running:
+        assert await running.settled(10)
+        assert (running.servers["old"].state, running.servers["old"].era) == ("ready", "legacy")
+
+
 async def test_a_server_that_starts_slowly_is_not_started_twice() -> None:
     config = python("slow", "import time; time.sleep(0.4); from mcphost.demo.server import main; main()")
     seen = Seen()

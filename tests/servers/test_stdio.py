@@ -198,7 +198,7 @@ async def test_a_message_over_the_limit_is_refused_and_the_session_lives(reaper:
 async def test_an_endless_line_ends_the_server(reaper: Reaper) -> None:
     async with peer(reaper, limits=Limits(message_bytes=1 << 20)) as server:
         before = psutil.Process().memory_info().rss
-        assert await server.lost("endless") == "wrote 4 MiB without a line break"
+        assert await server.lost("endless") == "wrote 4 MiB without a line break (messageBytes)"
         assert psutil.Process().memory_info().rss - before < 50 << 20
 
 
@@ -334,3 +334,11 @@ def test_keys_are_cleaned_too() -> None:
         encode(message)
         == '{"jsonrpc": "2.0", "method": "m", "params": {"\ufffd": ["\ufffd", 1, null, true]}}\n'.encode()
     )
+
+
+async def test_a_transport_that_is_entered_when_its_time_is_over_already_ends_its_process(reaper: Reaper) -> None:
+    process = spawn(ServerConfig("peer", sys.executable, (PEER,)), os.environ, reaper=reaper)
+    with anyio.move_on_after(0):
+        async with stdio(process, limits=LIMITS):
+            await anyio.sleep_forever()
+    assert process.returncode is not None

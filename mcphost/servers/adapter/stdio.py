@@ -53,7 +53,9 @@ async def stdio(
     connection = _Connection(process, limits, noise)
     async with anyio.create_task_group() as tasks:
         try:
-            await tasks.start(connection.run)
+            # Where the owner is cancelled already, `start` would wait for the end that only `close` brings.
+            with anyio.CancelScope(shield=True):
+                await tasks.start(connection.run)
             yield connection.received, connection.sending
         finally:
             with anyio.CancelScope(shield=True):
@@ -111,7 +113,7 @@ class _Connection:
                     for line in lines.feed(chunk):
                         await self._take(line)
                     if lines.skipped > _ENDLESS * self._limit:
-                        self._process.fail(f"wrote {_size(lines.skipped)} without a line break")
+                        self._process.fail(f"wrote {_size(lines.skipped)} without a line break (messageBytes)")
                         break
                     await self._release()
                     await anyio.lowlevel.checkpoint()
