@@ -1,7 +1,7 @@
 """The canonical definition of a server: what trust in it, and every answer about its tools, is bound to.
 
-It holds no secret: what was written with variables (`${NAME}`) stays so, of `env`, `headers` and what an address says
-beyond its place a literal is a fingerprint.
+It holds no secret: what was written with variables (`${NAME}`) stays so, of `env`, `headers`, options that are named
+like secrets and what an address says beyond its place a literal is a fingerprint.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcphost.config.schema import ServerConfig
+from mcphost.config.secrets import option_values
 
 
 def canonical(server: ServerConfig, executable: str | None = None) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def canonical(server: ServerConfig, executable: str | None = None) -> dict[str, 
     definition = {
         "command": server.written.get("command") or server.command,
         "executable": executable,
-        "args": [server.written.get(f"args.{at}") or value for at, value in enumerate(server.args)],
+        "args": _arguments(server),
         "cwd": server.written.get("cwd") or (str(server.cwd) if server.cwd else None),
         "url": server.written.get("url") or _address(server.url),
         "transport": server.transport,
@@ -36,6 +37,19 @@ def digest(definition: Mapping[str, Any]) -> str:
     """SHA-256 of a canonical definition, in hex."""
     written = json.dumps(definition, sort_keys=True, separators=(",", ":"))
     return sha256(written.encode()).hexdigest()
+
+
+def _arguments(server: ServerConfig) -> list[str]:
+    hidden = {at: option for option, at in option_values(server.args)}
+    return [
+        server.written.get(f"args.{at}") or (_option(hidden[at], value) if at in hidden else value)
+        for at, value in enumerate(server.args)
+    ]
+
+
+def _option(option: str, argument: str) -> str:
+    prefix = f"{option}=" if argument.startswith(f"{option}=") else ""
+    return prefix + _fingerprint(argument.removeprefix(prefix))
 
 
 def _written(server: ServerConfig, section: str, values: Mapping[str, str]) -> dict[str, str]:
