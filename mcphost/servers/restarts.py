@@ -24,13 +24,13 @@ class Restarts:
     def delay(self, since: float | None, *, renewed: bool = False) -> float | None:
         """Seconds to wait before the next start of a server that was ready from `since` until now; None: give up.
 
-        A server that was never ready (`since` None) is not started again. One that only forgot its session (`renewed`)
-        is asked for another at once, the first time.
+        A start that failed (`since` None) counts as a loss, but for the first of all, after which there is no other. A
+        server that only forgot its session (`renewed`) is asked for another at once, the first time.
         """
-        if since is None:
+        if since is None and not self._losses:
             return None
         now = anyio.current_time()
-        if now - since >= HEALTHY:
+        if since is not None and now - since >= HEALTHY:
             self._losses.clear()
         self._losses = [loss for loss in self._losses if now - loss < WINDOW] + [now]
         if len(self._losses) >= LIMIT:

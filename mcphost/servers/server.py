@@ -267,7 +267,7 @@ class Server:
             if self._commanded.is_set():
                 return
             delay = restarts.delay(self._ready_since, renewed=self._renewing)
-            if delay is None:
+            if delay is None or (self._ready_since is None and _asks_sign_in(failure)):
                 self._give_up(failure, restarts.losses)
                 return
             self._status.lost(failure, attempt=restarts.losses, delay=delay)
@@ -298,8 +298,8 @@ class Server:
                 return failure if self._ready_since is not None or _asks_sign_in(failure) else first or failure
             if again.transport != dial.transport:
                 first = failure
-            elif again.mode != dial.mode:  # half of the time was kept for this try, but ending a deaf process took some
-                end = max(end, anyio.current_time() + self._limits.connect / 2)
+            elif again.mode != dial.mode:  # time was kept for this try, but ending a deaf process took some
+                end = max(end, anyio.current_time() + self._limits.connect / 4)
             dial, wait = again, again.wait
             end += wait
             with anyio.move_on_after(wait):

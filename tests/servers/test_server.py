@@ -402,6 +402,21 @@ async def test_a_lost_server_says_when_it_starts_again_and_for_which_time() -> N
         assert [server.status.attempt, server.status.next_start] == [0, None]
 
 
+async def test_a_lost_server_whose_next_start_fails_is_tried_again(tmp_path: Path) -> None:
+    starts = f"import os; log = {str(tmp_path / 'starts')!r}; open(log, 'a').write('.'); n = os.path.getsize(log)\n"
+    busy = "if n == 2: sys.exit('database is locked')\nserve(sys.stdin)"
+    seen = Seen()
+    async with pool({"it": python("it", starts + LEGACY_SERVER + busy)}, show=seen) as running:
+        server = running.servers["it"]
+        await server.ready()
+        assert server.pid
+        os.kill(server.pid, 9)
+        await seen.until(lambda: "database is locked" in server.detail)
+        assert (server.state, server.status.attempt) == ("restarting", 2)
+        await server.ready()
+        assert server.state == "ready"
+
+
 async def test_disabling_wins_over_a_pending_restart() -> None:
     async with peer() as (server, seen):
         assert server.pid
@@ -527,7 +542,7 @@ async def test_a_server_that_cannot_stand_the_probe_is_met_with_initialize(behav
 async def test_a_server_that_is_deaf_after_the_probe_and_slow_to_end_is_met_with_initialize_all_the_same() -> None:
     deaf = 'import time\nfirst = sys.stdin.readline()\nif "discover" in first: time.sleep(60)\n'
     config = python("old", LEGACY_SERVER + deaf + "serve([first]); serve(sys.stdin)")
-    async with pool({"old": config}, limits=Limits(probe=0.1, connect=1)) as running:
+    async with pool({"old": config}, limits=Limits(probe=0.1, connect=2)) as running:
         assert await running.settled(10)
         assert (running.servers["old"].state, running.servers["old"].era) == ("ready", "legacy")
 
