@@ -496,6 +496,9 @@ async def test_a_call_that_gives_the_same_result_three_times_is_asked_about() ->
     assert (reply.stop, len(reply.calls)) == ("limit", 7)
     assert person.questions == [StepLimit(4, "local__add", 3), StepLimit(7, "local__add", 3)]
 
+    async with host(ScriptedModel([same[:3], "done"]), add) as running:
+        assert (await running.chat().send("go")).stop == "answered"
+
     async with host(ScriptedModel(same), add) as running:
         reply = await running.chat().send("go")
     assert (reply.stop, len(reply.calls)) == ("limit", 3), "nobody there: it stops"

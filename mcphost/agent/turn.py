@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -222,8 +222,7 @@ class Turn:
                         await (call.wait(call.waiting) if paused else call.give_up())
             settled = [call.called for call in calls if not call.waiting]
             self.called += settled
-            for called in settled:
-                self.repeats.note(called)
+            self.repeats.note(settled)
             self.conversation.messages += [called.result for called in settled]
             self.waiting += [call.waiting for call in calls if call.waiting]
 
@@ -243,21 +242,22 @@ def _not_run(message: AssistantMessage, *, over: bool) -> str:
 
 
 class _Repeats:
-    """Counts how often a call with the same tool, arguments and result was made, one after the other."""
+    """Counts the steps that made a call with the same tool, arguments and result; how often one step did is no news."""
 
     def __init__(self) -> None:
         self.call: ToolCall | None = None
         self._seen: dict[str, tuple[object, int]] = {}
 
-    def note(self, called: Called) -> None:
-        """`call` is set once one was made REPEATS times."""
-        about = f"{called.call.name} {json.dumps(called.call.arguments, sort_keys=True)}"
-        result = (called.result.content, called.result.structured, called.result.is_error)
-        before, times = self._seen.get(about, (None, 0))
-        times = times + 1 if before == result else 1
-        self._seen[about] = result, times
-        if times >= REPEATS:
-            self.call = called.call
+    def note(self, step: Iterable[Called]) -> None:
+        """`call` is set once REPEATS steps made one."""
+        made = {f"{one.call.name} {json.dumps(one.call.arguments, sort_keys=True)}": one for one in step}
+        for about, called in made.items():
+            result = (called.result.content, called.result.structured, called.result.is_error)
+            before, times = self._seen.get(about, (None, 0))
+            times = times + 1 if before == result else 1
+            self._seen[about] = result, times
+            if times >= REPEATS:
+                self.call = called.call
 
 
 # How a complete turn ends, by the stop of its last reply; any other stop goes on.

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ SHOWN_BY_OTHERS = {  # what one look at the wire cannot show
     "nothing",
     "closes its stderr",
     "reads oddly",
+    "slow to start",
     "slow in a call",
     "a late answer",
     "one byte at a time",
@@ -96,6 +98,13 @@ def test_a_fault_of_the_stdio_peer_occurs(fault: str, tmp_path: Path) -> None:
     healthy = seen_on_stdio("nothing", tmp_path / "healthy")
     assert healthy[2] == 0
     assert seen_on_stdio(fault, tmp_path / "hostile") != healthy
+
+
+@pytest.mark.long
+def test_a_slow_start_of_the_stdio_peer_takes_its_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    seen_on_stdio("slow to start", tmp_path / "hostile")
+    assert time.monotonic() - began >= 0.4
 
 
 @contextmanager
