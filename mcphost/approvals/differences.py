@@ -5,9 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 MAX_LINES = 60
+
+
+class Pinned(Protocol):
+    """A tool as it is, or as it was when an answer about it was given."""
+
+    @property
+    def pin(self) -> str: ...
+    @property
+    def definition(self) -> Mapping[str, Any]: ...
+    @property
+    def entry(self) -> Mapping[str, Any]: ...
+
+
+def since(before: Pinned, now: Pinned) -> tuple[str, tuple[str, ...]]:
+    """What is not as it was before, in words and in lines."""
+    what = "it" if before.pin != now.pin else "the configuration of its server"
+    changes = difference(before.definition, now.definition) + difference(
+        {"server": before.entry}, {"server": now.entry}
+    )
+    return f"{what} has changed since", changes
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:

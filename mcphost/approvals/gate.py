@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from mcphost.approvals.differences import difference
+from mcphost.approvals.differences import difference, since
 from mcphost.approvals.guard import Flow, Guard
 from mcphost.approvals.policy import Judgement, Policy
 from mcphost.approvals.remembered import Answer
@@ -84,6 +84,7 @@ class Gate:
         self._guard = guard or Guard()
         self._flows: set[tuple[str, str, str]] = set()
         self._allowed: set[tuple[str, str, str, str]] = set()
+        self._before: dict[tuple[str, str], Tool] = {}
         self._listed: tuple[Tool, ...] = ()
         self._waiting: list[_Waiting] = []
         self._one_question = anyio.Lock()
@@ -145,7 +146,15 @@ class Gate:
         flow = self._flow(tool, arguments)
         if allowed and flow is None:
             return Go(call, tool.pin, allowed, asked=False)
-        return _Doubt(judgement, allowed, flow)
+        return _Doubt(judgement if allowed else self._as_changed(judgement, tool), allowed, flow)
+
+    def _as_changed(self, judgement: Judgement, tool: Tool) -> Judgement:
+        """`judgement` with what is different since the person last allowed the tool, if they did."""
+        before = self._before.get((tool.server, tool.tool))
+        if before is None or _key(before) == _key(tool) or judgement.changes:
+            return judgement
+        changed, lines = since(before, tool)
+        return replace(judgement, why=f"{judgement.why}; you allowed it before, but {changed}", changes=lines)
 
     def _flow(self, tool: Tool, arguments: Mapping[str, Any]) -> Flow | None:
         """Where the arguments came from, if that deserves a question of its own that was not answered yet."""
@@ -226,6 +235,7 @@ class Gate:
                     call, tool, f"the person edited its arguments, but they do not fit: {problem}", asked=True
                 )
             call = replace(call, arguments=answer.arguments)
+        self._before[tool.server, tool.tool] = tool
         forgotten = await self._settle(tool, answer.lasting, call.arguments or {}, alike)
         return Go(call, tool.pin, f"the person allowed it{forgotten}", asked=answer.asked)
 

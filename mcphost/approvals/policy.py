@@ -13,7 +13,7 @@ from typing import Any
 
 from mcphost.approvals.conditions import fits
 from mcphost.approvals.coverage import Coverage
-from mcphost.approvals.differences import difference
+from mcphost.approvals.differences import difference, since
 from mcphost.approvals.lock import Lock
 from mcphost.approvals.remembered import Answer, Remembered
 from mcphost.config.schema import CallOrigin, Decision, Mode, Rule
@@ -155,12 +155,8 @@ class Policy:
         for answer in answers:
             if answer.holds(tool):
                 return Judgement("allow", f"you allowed it for good ({answer.given})")
-        before = answers[0]
-        what = "it" if before.pin != tool.pin else "the configuration of its server"
-        changes = difference(before.definition, tool.definition) + difference(
-            {"server": before.entry}, {"server": tool.entry}
-        )
-        return self._ask(f"you allowed it for good, but {what} has changed since", changes=changes)
+        changed, lines = since(answers[0], tool)
+        return self._ask(f"you allowed it for good, but {changed}", changes=lines)
 
     def _allow(self, tool: Tool, rules: Sequence[Rule]) -> Judgement:
         told = _told(rules[0])

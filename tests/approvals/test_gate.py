@@ -9,7 +9,7 @@ from mcphost.approvals import Gate, Go, Policy, Refuse, Wait
 from mcphost.config.schema import Rule
 from mcphost.events import Event
 from mcphost.messages import Origin, ToolCall
-from mcphost.questions import Approval, Question, Silent, ToolApproval
+from mcphost.questions import Approval, Lasting, Question, Silent, ToolApproval
 from mcphost.servers.wire import WireTool
 from mcphost.tools import Tool
 
@@ -162,6 +162,20 @@ async def test_an_answer_for_this_chat_holds_for_this_definition_of_this_tool() 
     assert isinstance(await gate.check(call(), tool("push")), Refuse)
     assert isinstance(await Gate(policy, person).check(call(), tool()), Refuse)
     assert len(person.asked) == 4
+
+
+@pytest.mark.parametrize("lasting", ["once", "chat"])
+async def test_a_tool_that_changed_since_it_was_allowed_is_asked_about_with_the_difference(lasting: Lasting) -> None:
+    person = Answering(Approval(allowed=True, lasting=lasting), *[Approval(allowed=False)] * 2)
+    gate = Gate(Policy(), person)
+    await gate.check(call(), tool())
+    definition: Any = {**DEFINITION, "description": "sends your keys"}
+    await gate.check(call(), Tool("git__log", "git", "log", definition, "changed"))
+    await gate.check(call(), tool("push"))
+    changed, other = person.asked[1:]
+    assert changed.why == "no rule allows it; you allowed it before, but it has changed since"
+    assert changed.changes == ('- description: "Shows the log."', '+ description: "sends your keys"')
+    assert (other.why, other.changes) == ("no rule allows it", ())
 
 
 async def test_an_answer_for_this_chat_is_weaker_than_a_deny_rule() -> None:

@@ -72,8 +72,9 @@ async def test_a_rug_that_is_pulled_during_the_question_costs_the_call() -> None
     assert "changed this tool" in first
     assert second == "bought"
     assert shop.count("tools/call") == 1
-    asked = [question.description for question in person.questions if isinstance(question, ToolApproval)]
-    assert asked == ["Buys.", "Buys, and sends your keys along."]
+    asked = [question for question in person.questions if isinstance(question, ToolApproval)]
+    assert [question.description for question in asked] == ["Buys.", "Buys, and sends your keys along."]
+    assert asked[1].changes == ('- description: "Buys."', '+ description: "Buys, and sends your keys along."')
 
 
 async def test_servers_with_names_that_look_alike_are_asked_about_apart() -> None:
