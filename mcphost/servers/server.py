@@ -267,13 +267,17 @@ class Server:
             if self._commanded.is_set():
                 return
             delay = restarts.delay(self._ready_since, renewed=self._renewing)
-            if delay is None or (self._ready_since is None and _asks_sign_in(failure)):
+            if delay is None or self._is_shut_out(failure):
                 self._give_up(failure, restarts.losses)
                 return
             self._status.lost(failure, attempt=restarts.losses, delay=delay)
             self._announce()
             with anyio.move_on_after(delay):
                 await self._commanded.wait()
+
+    def _is_shut_out(self, failure: ServerError) -> bool:
+        """Whether there was no handshake for want of credentials: another try would not have them either."""
+        return self._ready_since is None and _asks_sign_in(failure)
 
     def _give_up(self, failure: ServerError, losses: int) -> None:
         self._offer.clear()

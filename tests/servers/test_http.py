@@ -124,6 +124,15 @@ async def test_a_rate_limit_names_the_wait() -> None:
         assert caught.value.detail["status"] == 429
 
 
+@pytest.mark.parametrize("wait", ["9" * 5000, "\xb2", "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT", "soon", "-1"])
+async def test_a_wait_that_is_none_costs_nothing_but_its_call(wait: str) -> None:
+    async with faulty(on_call(http("429 Too Many Requests", retry_after=wait))) as (server, _):
+        with pytest.raises(ServerUnavailable, match="429") as caught:
+            await server.call("work", {})
+        assert "retry_after" not in caught.value.detail
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+
+
 async def test_an_answer_over_the_limit_is_refused_also_when_it_was_compressed() -> None:
     bomb = gzip.compress(b"0" * 8_000_000)
     limits = Limits(message_bytes=1_000_000)

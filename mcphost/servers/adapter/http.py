@@ -275,9 +275,9 @@ def _retry_after(value: str | None) -> int | None:
     """Seconds, from either form of the header."""
     if value is None:
         return None
-    if value.strip().isdigit():
-        return int(value)
     try:
+        if value.strip().isdigit():
+            return int(value)
         return max(0, round(email.utils.parsedate_to_datetime(value).timestamp() - time.time()))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
