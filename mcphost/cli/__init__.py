@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import io
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -44,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         print(f"mcphost {__version__}")
         return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _leave)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no UTF-8 is no reason to fail
@@ -55,3 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BaseException as error:
         code = report(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(number: int, frame: object) -> None:
+    """Until the event loop takes signals over: servers run by then, and end as after Ctrl-C."""
+    raise SystemExit(128 + number)

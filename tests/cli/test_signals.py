@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -50,18 +51,18 @@ async def test_a_signal_in_the_middle_of_a_call_ends_everything(
     await gone(mark)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGKILL,)])
 @pytest.mark.deadline(60)
 async def test_a_signal_at_any_moment_of_the_start_leaves_nothing_behind(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, numbers: Sequence[signal.Signals]
 ) -> None:
     moments = random.Random(7)
-    for _ in range(6):
+    for turn in range(6):
         mark = uuid.uuid4().hex
         model = script(tmp_path, one_call("fast__wait", seconds=60), "never")
         process = await start("run", "-C", servers(tmp_path), "-m", model, "--yolo", "hi", env={"TZ": mark})
         await asyncio.sleep(moments.uniform(0.05, 1.2))  # any moment is the point
-        process.send_signal(number)
+        process.send_signal(numbers[turn % len(numbers)])
         assert process.stderr is not None
         assert b"Traceback" not in await process.stderr.read()
         await process.wait()
