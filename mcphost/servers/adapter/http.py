@@ -98,7 +98,10 @@ class Guard(httpx2.AsyncBaseTransport):
                 request=request,
             )
         if response.status_code in (202, 204) or 300 <= response.status_code < 400:
-            return response
+            if id is None or _leads_on(response):
+                return response
+            await response.aclose()
+            return _fault(request, "invalid", f"HTTP {response.status_code} is no answer to a request")
         try:
             body = await self._read(request, response)
         except httpx2.HTTPError as error:
@@ -263,12 +266,20 @@ def _within(home: httpx2.URL, url: httpx2.URL) -> bool:
     return upgraded and home.host == url.host
 
 
+def _leads_on(response: httpx2.Response) -> bool:
+    """Whether it is a redirect to somewhere."""
+    try:
+        return response.status_code >= 300 and bool(httpx2.URL(response.headers["location"]))
+    except (KeyError, httpx2.InvalidURL):
+        return False
+
+
 def _origin(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode('ascii', errors='replace').rpartition('@')[2]}"
 
 
 def _reason(error: Exception) -> str:
-    return one_line(str(error)) or type(error).__name__
+    return one_line(str(error)) or "the connection broke off"
 
 
 def _retry_after(value: str | None) -> int | None:
