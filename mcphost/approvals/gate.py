@@ -64,7 +64,7 @@ class Gate:
     definition it was given about. With `pauses` a call that nobody can be asked about waits instead of being refused.
 
     `check(tool, arguments)` says what is wrong with arguments that a person edited, or None. `guard` watches where
-    arguments come from.
+    arguments come from. `unseen` are tools that a rule hides: a pattern covers them too, for when it no longer does.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Gate:
         *,
         check: Callable[[Tool, Mapping[str, Any]], str | None] = lambda tool, arguments: None,
         guard: Guard | None = None,
+        unseen: Callable[[], Iterable[Tool]] = tuple,
         pauses: bool = False,
     ) -> None:
         self._pauses = pauses
@@ -82,6 +83,7 @@ class Gate:
         self._frontend = frontend
         self._check = check
         self._guard = guard or Guard()
+        self._unseen = unseen
         self._flows: set[tuple[str, str, str]] = set()
         self._allowed: set[tuple[str, str, str, str]] = set()
         self._before: dict[tuple[str, str], Tool] = {}
@@ -92,7 +94,7 @@ class Gate:
     async def cover(self, tools: Iterable[Tool]) -> None:
         """Let the policy take note of what there is now (`Policy.cover`), for later sessions too."""
         self._listed = tuple(tools)
-        self._policy.cover(self._listed)
+        self._policy.cover((*self._listed, *self._unseen()))
         if self._policy.coverage.unsaved:
             try:
                 await anyio.to_thread.run_sync(self._policy.coverage.save)

@@ -325,7 +325,14 @@ class Chat:
         host = self.host
         guard = Guard(accepts=host.accepts, secrets=host.secrets, strict=host.guard)
         guard = host.edges.guard(guard) if host.edges else guard
-        return Gate(self.policy, self.frontend, check=self.toolbox.check, guard=guard, pauses=host.pauses)
+        return Gate(
+            self.policy,
+            self.frontend,
+            check=self.toolbox.check,
+            guard=guard,
+            unseen=lambda: self.toolbox.unseen,
+            pauses=host.pauses,
+        )
 
     async def _show(self, event: Event) -> None:
         self._seq += 1

@@ -91,6 +91,7 @@ class Toolbox:
         self._checker = ArgumentChecker()
         self._listings: list[_Listing] = []
         self._tools: Mapping[str, Tool] = MappingProxyType({})
+        self._unseen: tuple[Tool, ...] = ()
         self._left_out: tuple[str, ...] = ()
 
     def snapshot(self) -> Mapping[str, Tool]:
@@ -105,8 +106,13 @@ class Toolbox:
         ]
         if len(listings) != len(self._listings) or not all(map(_Listing.same, listings, self._listings)):
             self._listings = listings
-            self._tools, self._left_out = self._sorted_out(listings)
+            self._tools, self._unseen, self._left_out = self._sorted_out(listings)
         return self._tools
+
+    @property
+    def unseen(self) -> tuple[Tool, ...]:
+        """Those of the last snapshot's servers that `hidden` left out."""
+        return self._unseen
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -201,8 +207,9 @@ class Toolbox:
             )
         return server
 
-    def _sorted_out(self, listings: Sequence[_Listing]) -> tuple[Mapping[str, Tool], tuple[str, ...]]:
+    def _sorted_out(self, listings: Sequence[_Listing]) -> tuple[Mapping[str, Tool], tuple[Tool, ...], tuple[str, ...]]:
         found: dict[Pair, tuple[_Listing, WireTool, str]] = {}
+        unseen: list[Tool] = []
         left_out = []
         for listing in listings:
             for definition in listing.tools:
@@ -211,18 +218,18 @@ class Toolbox:
                     pin = pin_of(definition)
                     if pair in found:
                         raise Hopeless("its server lists another tool of this name")
-                    if not self._hidden(*pair):
+                    if self._hidden(*pair):
+                        unseen.append(self._tool("__".join(pair), listing, definition, pin))
+                    else:
                         found[pair] = (listing, definition, pin)
                 except Hopeless as why:
                     left_out.append(f"{one_line('__'.join(pair), 100)} is left out: {why}")
         names = model_names(found)
-        tools = {}
-        for pair in sorted(found):
-            listing, definition, pin = found[pair]
-            tools[names[pair]] = Tool.of(
-                names[pair], listing.server, listing.config, definition, pin, self._entry(listing.config)
-            )
-        return MappingProxyType(tools), tuple(left_out)
+        tools = {names[pair]: self._tool(names[pair], *found[pair]) for pair in sorted(found)}
+        return MappingProxyType(tools), tuple(unseen), tuple(left_out)
+
+    def _tool(self, name: str, listing: _Listing, definition: WireTool, pin: str) -> Tool:
+        return Tool.of(name, listing.server, listing.config, definition, pin, self._entry(listing.config))
 
 
 def _is_pinned(definition: WireTool, pin: str) -> bool:

@@ -155,6 +155,22 @@ async def test_nobody_is_asked_and_nothing_runs_when_a_server_lists_more_than_la
     assert covered.tools.keys() == {"log"}
 
 
+async def test_a_pattern_covers_what_another_rule_hid_when_it_was_first_seen(file: Path) -> None:
+    rule = Rule("git", "*", "allow", source=Source(Path("/home/me/c.json"), 3))
+    listed = [{"name": name, "inputSchema": {"type": "object"}} for name in ("log", "push")]
+    found = []
+    for rules in ([rule, Rule("git", "push", "deny")], [rule]):
+        server = Scripted({"tools/list": {"tools": listed}, "tools/call": text("ran")}, modern=False)
+        model = ScriptedModel([ToolCall("1", "git__push", {}, ""), "done"])
+        policy = Policy(rules, coverage=Coverage(file))
+        async with Host(Config(), model=model, servers={"git": server}, policy=policy, environ={}) as host:
+            chat = host.chat()
+            await chat.send("go")
+        assert "git__log" in [tool.name for tool in model.requests[0].tools]
+        found.append((server.count("tools/call"), "git__push" in [tool.name for tool in model.requests[0].tools]))
+    assert found == [(0, False), (1, True)]
+
+
 async def test_a_refused_call_says_why(file: Path) -> None:
     await session(file, [tool()])
     gate = Gate(Policy([WRITTEN], coverage=Coverage(file)), ScriptedFrontend())
