@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from mcphost.errors import UsageError
 from mcphost.journal import rows
 from mcphost.messages import AssistantMessage, Block, Message, Notice, ToolResult, UserMessage
-from mcphost.text import safe
+from mcphost.text import encodable, safe
 
 INDEXED_CHARACTERS = 20_000
 SHORTEST_PREFIX = 4
@@ -179,9 +179,8 @@ def index(db: sqlite3.Connection) -> None:
     for last, message in rows.messages_after(db, done):
         text, tool, server = _words(message)
         if text or tool:
-            db.execute(
-                "INSERT INTO words (rowid, text, tool, server) VALUES (?, ?, ?, ?)", (last, safe(text), tool, server)
-            )
+            values = (last, safe(text), safe(tool), safe(server))
+            db.execute("INSERT INTO words (rowid, text, tool, server) VALUES (?, ?, ?, ?)", values)
     if last != done:
         db.execute("UPDATE indexed SET message = ?", (last,))
 
@@ -189,7 +188,7 @@ def index(db: sqlite3.Connection) -> None:
 def search(db: sqlite3.Connection, query: str, *, limit: int = 20) -> list[Hit]:
     """The newest messages with all the words of `query`, the last of which may be a beginning; `tool:NAME` and
     `server:NAME` limit it to calls and results."""
-    wanted = _match(query)
+    wanted = _match(encodable(query))
     if not wanted:
         return []
     found = db.execute(

@@ -143,6 +143,16 @@ def test_search_may_name_a_tool_or_a_server(db: sqlite3.Connection) -> None:
     assert len(excerpts(db, "tool:read")) == 2
 
 
+def test_what_is_no_unicode_does_not_stop_the_search(db: sqlite3.Connection) -> None:
+    rows.begin(db, run("r", user("call"), chat="aaaa"), None)
+    rows.intent(db, Effect("e", "r", "model"))
+    calls = (Text("needle \ud800"), ToolCall("k", "fil\ud800es__read", {"path": "\ud800"}, "{}"))
+    rows.outcome(db, "e", AssistantMessage(calls, "tools"))
+    chats.index(db)
+    assert len(excerpts(db, "needle")) == 1
+    assert excerpts(db, "\udcff") == []
+
+
 def test_what_is_indexed_is_indexed_once_and_large_results_too(db: sqlite3.Connection) -> None:
     chat(db, "aaaa", "needle " + "hay " * 3000, "ok")
     chats.index(db)
