@@ -19,6 +19,7 @@ from mcphost.tools import HOST, Tool
 
 NAME = "mcphost.lock"
 VERSION = 1
+SIZE = 64 * 1024 * 1024  # bytes: thousands of tools with their whole definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,14 @@ class Lock:
     def read(cls, path: Path) -> Lock:
         """Raises UsageError: there is no such file, or it is no lock."""
         try:
-            text, _ = read_text(path)
+            text, _ = read_text(path, limit=SIZE)
             document = json.loads(text)
             if document["version"] != VERSION:
                 raise ValueError("it was written by another version")
             return cls({name: Locked(**server) for name, server in document["servers"].items()})
         except FileNotFoundError:
             raise UsageError(f"{path}: no such file", hint="`mcphost lock` writes it.") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(f"{path} is no lock of mcphost: {error}", hint="`mcphost lock` writes one.") from error
 
     def write(self, path: Path) -> None:

@@ -244,12 +244,19 @@ def _judge(policy: Policy, tool: Tool, arguments: Mapping[str, Any]) -> Judgemen
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_json)
+    except RecursionError:
+        raise UsageError("the arguments are nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"the arguments are no JSON: {error}") from None
     if not isinstance(value, dict):
         raise UsageError("the arguments are no JSON object")
     return value
+
+
+def _no_json(word: str) -> None:
+    """Python reads NaN and Infinity; no call carries them."""
+    raise ValueError(f"there is no {word} in JSON")
 
 
 def _judgement_json(judgement: Judgement) -> dict[str, Any]:

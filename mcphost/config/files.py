@@ -1,4 +1,4 @@
-"""Reading one configuration file, whatever the path leads to: never blocking, never more than `SIZE` bytes."""
+"""Reading one configuration file, whatever the path leads to: never blocking, never more than a limit of bytes."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _OTHER_KINDS = (
 )
 
 
-def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
+def read_text(path: Path, *, limit: int = SIZE) -> tuple[str, tuple[str, ...]]:
     """The text of a configuration file, and warnings about the file itself.
 
     Raises:
         FileNotFoundError: there is none.
-        ConfigError: it is no regular file, larger than `SIZE`, not UTF-8, or cannot be read.
+        ConfigError: it is no regular file, larger than `limit` bytes, not UTF-8, or cannot be read.
     """
     try:
-        data, mode = _read(path)
+        data, mode = _read(path, limit)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{path}: cannot be read: {reason}", file=str(path)) from error
-    if len(data) > SIZE:
-        raise ConfigError(f"{path}: larger than 1 MiB; a configuration file is not", file=str(path))
+    if len(data) > limit:
+        raise ConfigError(f"{path}: larger than {limit // 1024**2} MiB; such a file is not", file=str(path))
     warnings = []
     if mode & stat.S_IWOTH:
         warnings.append(f"{path}: every user of this machine may change this file; run: chmod o-w '{path}'")
@@ -83,7 +83,7 @@ def content_hash(path: str) -> str | None:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def _read(path: Path, limit: int) -> tuple[bytes, int]:
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
@@ -92,7 +92,7 @@ def _read(path: Path) -> tuple[bytes, int]:
             kind = next((kind for test, kind in _OTHER_KINDS if test(mode)), "something else")
             raise ConfigError(f"{path}: found {kind}; expected a regular file", file=str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(SIZE + 1), mode
+            return file.read(limit + 1), mode
     finally:
         os.close(descriptor)
 

@@ -52,10 +52,16 @@ def test_servers_that_are_others_are_named(definitions: dict[str, Any], line: st
 
 def test_a_file_that_is_no_lock_says_so(tmp_path: Path) -> None:
     file = tmp_path / "mcphost.lock"
-    for text in ("", "[]", '{"version": 9}', '{"version": 1, "servers": {"git": {}}}'):
+    for text in ("", "[]", "[" * 100_000, '{"version": 9}', '{"version": 1, "servers": {"git": {}}}'):
         file.write_text(text)
         with pytest.raises(UsageError, match="no lock of mcphost"):
             Lock.read(file)
+
+
+def test_a_lock_may_be_larger_than_a_configuration(tmp_path: Path) -> None:
+    known = Lock({"git": Locked({"command": "x"}, "i" * 2_000_000, {})})
+    known.write(tmp_path / "mcphost.lock")
+    assert Lock.read(tmp_path / "mcphost.lock").servers == known.servers
 
 
 def test_a_link_in_a_repository_is_not_followed(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_what_is_trusted_of_a_project_counts(config: Path, tmp_path: Path, monke
         (("git",), "no SERVER__TOOL"),
         (("git__x", "["), "no JSON"),
         (("git__x", "[]"), "no JSON object"),
+        (("git__x", '{"n": NaN}'), "no NaN in JSON"),
+        (("git__x", "[" * 100_000), "nested too deeply"),
     ],
 )
 def test_explain_says_what_it_did_not_understand(config: Path, arguments: tuple[str, ...], said: str) -> None:

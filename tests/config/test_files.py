@@ -36,7 +36,7 @@ def test_a_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:
 def test_a_file_beyond_one_mebibyte_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "big"
     path.write_text(" " * (SIZE + 1))
-    assert message(path) == f"{path}: larger than 1 MiB; a configuration file is not"
+    assert message(path) == f"{path}: larger than 1 MiB; such a file is not"
 
 
 def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> None:
