@@ -91,6 +91,14 @@ async def test_a_task_is_asked_no_more_often_than_its_server_wants() -> None:
     assert peer.count("tasks/get") == 3
 
 
+@pytest.mark.parametrize("interval", [10**12, 10**400, 0, -5000, True, "soon", None])
+async def test_a_task_is_asked_while_its_call_lasts_whatever_interval_it_names(interval: object) -> None:
+    peer = extension(handle(pollIntervalMs=interval), handle("completed", result=text("ok")))
+    async with connected(peer, limits=Limits(call_idle=0.4)) as server:
+        assert (await server.call("work", {})).content[0]["text"] == "ok"
+    assert peer.count("tasks/cancel") == 0
+
+
 async def test_what_a_task_asks_for_is_answered_once_by_the_callers_own_person() -> None:
     wanted = handle("input_required", inputRequests={"k": FORM})
     peer = extension(wanted, wanted, handle("completed", result=text("snake")))

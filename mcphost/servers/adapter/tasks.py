@@ -6,7 +6,6 @@ where the server decides. Law: a task does not outlive its call; however that en
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -155,11 +154,13 @@ class _Task:
         return result
 
     async def _refresh(self) -> None:
-        seconds = POLL
-        if isinstance(self._interval, int | float) and math.isfinite(self._interval):
-            seconds = max(MIN_POLL, self._interval / 1000)
-        await anyio.sleep(seconds)
+        await anyio.sleep(self._pause())
         self._state = await self._ask("tasks/get")
+
+    def _pause(self) -> float:
+        """Seconds until it is asked again: as it wishes, but not so long that its call would pass for idle."""
+        wish = self._interval if isinstance(self._interval, int | float) else POLL * 1000
+        return max(MIN_POLL, min(self._clock.idle / 2 * 1000, wish) / 1000)
 
     async def _answer(self, wanted: Any) -> None:
         """Answer what a task of the extension asks for, each question once, through the callbacks of any call."""
