@@ -46,7 +46,7 @@ class ScriptedModel:
             if not isinstance(items, list):
                 raise TypeError("no list")
             return cls([_from_json(item) for item in items], name=f"scripted/{path}")
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise ConfigError(
                 f"{path} is no script for a model: {error!r}",
                 hint='Write a JSON list of texts and {"calls": [{"name": "SERVER__TOOL", "arguments": {}}]}.',

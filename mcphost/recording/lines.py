@@ -70,7 +70,7 @@ def read(path: Path) -> Recording:
             raise ValueError("a line has no kind")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         hint = "`mcphost run --record FILE` makes one."
         raise UsageError(f"{path} is no recording: {error}", hint=hint) from error
     return Recording(header, tuple(lines))

@@ -264,6 +264,7 @@ async def test_tool_choice_is_honoured() -> None:
     [
         ([text_block("one"), text_block("two")], None, "one\ntwo"),
         ([text_block("100.0")], {"result": 100.0}, "100"),
+        ([text_block("[" * 5_000)], {"result": 1}, "[" * 5_000),
         ([], {"zone": "UTC", "ok": True}, "zone: UTC\nok: true"),
         ([text_block('{"notes": []}')], {"notes": [{"id": 1, "title": "T"}]}, '{"notes": []}'),
         ([], {"notes": [{"id": 1, "title": "T"}, {"id": 2, "title": "U"}]},

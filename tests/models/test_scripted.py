@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcphost.errors import ModelBusy, ModelError
+from mcphost.errors import ConfigError, ModelBusy, ModelError
 from mcphost.messages import AssistantMessage, Text, ToolCall
 from mcphost.models.base import CallDelta, ModelRequest, TextDelta
 from mcphost.models.scripted import ScriptedModel, call
@@ -49,3 +49,11 @@ async def test_a_file_holds_texts_and_calls(tmp_path: Path) -> None:
     assert isinstance(first, AssistantMessage)
     assert (first.text, first.stop, first.calls[0].arguments) == ("so", "tools", {"a": 1})
     assert model.name == f"scripted/{path}"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "[" * 100_000])
+def test_a_file_that_is_no_script_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is no script"):
+        ScriptedModel.from_file(path)

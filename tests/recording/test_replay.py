@@ -209,6 +209,7 @@ async def test_a_recording_that_was_cut_off_is_replayed_up_to_there(tmp_path: Pa
     [
         ("", "not enough values"),
         ("nothing\nat all\n", "Expecting value"),
+        ("[" * 100_000 + "\n", "recursion"),
         ('{"format":"other"}\n', "no header"),
         ('{"format":"mcphost-recording","version":99}\n', "version 99"),
         ('{"format":"mcphost-recording","version":1}\n[]\n', "no kind"),

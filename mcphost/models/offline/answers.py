@@ -78,7 +78,7 @@ def _is_json_of(texts: Sequence[str], structured: Any) -> bool:
     """Servers repeat structured content as text, whole or item by item."""
     try:
         said = [json.loads(text) for text in texts]
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return structured in (said[0], {"result": said[0]}, {"result": said}, said)
 
