@@ -163,7 +163,8 @@ class Gate:
         flow = self._guard.flow(tool, arguments)
         if flow is None or (flow.source, tool.destination(arguments), tool.tool) in self._flows:
             return None
-        return None if self._policy.yolo and not flow.secret else flow
+        passes = self._policy.yolo and not flow.secret and not self._guard.strict
+        return None if passes else flow
 
     async def _ask(self, waiting: _Waiting, doubt: _Doubt) -> Go | Refuse | Wait:
         call, tool = waiting.call, waiting.tool

@@ -12,7 +12,7 @@ from mcphost.approvals import Gate, Go, Guard, Policy, Refuse
 from mcphost.config.schema import Rule
 from mcphost.config.secrets import Secrets
 from mcphost.messages import Origin, ToolCall, ToolResult
-from mcphost.questions import Approval, ToolApproval
+from mcphost.questions import Approval, Silent, ToolApproval
 from mcphost.testing import ScriptedFrontend
 from mcphost.tools import Tool
 
@@ -149,7 +149,7 @@ async def test_a_question_that_is_asked_anyway_names_the_flow_too() -> None:
     assert question.lasting == ("once", "chat")
 
 
-async def test_yolo_lets_flows_pass() -> None:
-    assert isinstance(
-        await Gate(Policy(yolo=True), ScriptedFrontend(), guard=guard(strict=True)).check(call({"a": TEXT}), tool()), Go
-    )
+async def test_yolo_lets_flows_pass_unless_the_guard_was_asked_for_too() -> None:
+    for strict, passes in ((False, Go), (True, Refuse)):
+        gate = Gate(Policy(yolo=True), Silent(), guard=guard(strict=strict))
+        assert isinstance(await gate.check(call({"a": TEXT}), tool()), passes)
