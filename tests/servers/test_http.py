@@ -250,6 +250,19 @@ async def test_over_http_each_call_is_answered_by_its_own_caller(protocol: str) 
         assert [outcome.content[0]["text"] for outcome in found] == ["hello Ada", "hello Bob", "hello Cyd"]
 
 
+async def test_the_answer_behind_a_flood_of_logs_arrives() -> None:
+    log = b'data: {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}\n\n'
+
+    def fault(request: Request) -> bytes | None:
+        done = {"content": [{"type": "text", "text": "done"}]}
+        answer = json.dumps({"jsonrpc": "2.0", "id": request.message.get("id"), "result": done}).encode()
+        body = 50_000 * log + b"data: " + answer + b"\n\n"
+        return http(body=body, kind="text/event-stream") if request.rpc == "tools/call" else None
+
+    async with faulty(fault, timeout=3) as (server, _):
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+
+
 async def test_what_a_server_does_wrong_reaches_no_terminal() -> None:
     """In a process of its own: pytest's log capture would hide it."""
     script = """

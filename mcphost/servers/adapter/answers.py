@@ -12,9 +12,11 @@ import httpx2
 import mcp_types as t
 from mcp.shared.dispatcher import coerce_request_id
 
+from mcphost.servers.adapter.flood import Bucket, is_chatter
 from mcphost.servers.adapter.framing import Stray, decode, failure
 from mcphost.servers.adapter.stdio import encode
 
+_HEAD = 200  # characters of an event that tell whether it is chatter
 _IN_THREAD = 256 * 1024  # bytes; reading less takes no longer than handing it over
 
 
@@ -30,18 +32,21 @@ async def answer(body: bytes, id: t.RequestId | None) -> bytes | None:
 class Events(httpx2.AsyncByteStream):
     """The event stream of `response`, event by event; `id` names the request that it answers, None: any.
 
-    An event over `limit` bytes ends it, with an error for that request. Raises httpx2.TransportError where it breaks.
+    An event over `limit` bytes ends it, with an error for that request; progress and log messages over the budget of
+    `chatter` are left out before they cost a parse. Raises httpx2.TransportError where it breaks.
     """
 
-    def __init__(self, response: httpx2.Response, id: t.RequestId | None, *, limit: int) -> None:
+    def __init__(self, response: httpx2.Response, id: t.RequestId | None, *, limit: int, chatter: Bucket) -> None:
         self._response = response
         self._id = id
         self._limit = limit
+        self._chatter = chatter
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for event in httpx2.EventSource(self._response, max_event_size=self._limit):
-                yield await self._written(event)
+                if not is_chatter(event.data[:_HEAD].encode()) or self._chatter.take():
+                    yield await self._written(event)
         except (httpx2.SSEError, httpx2.DecodingError) as error:
             if self._id is not None:
                 yield _data(failure(self._id, f"its event stream is unusable: {error}"))

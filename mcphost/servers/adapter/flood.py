@@ -72,7 +72,7 @@ class Flood:
 
     def refuses_line(self, line: bytes) -> bool:
         """Whether `line` is progress or a log message over the budget: dropped before it costs a parse."""
-        refused = not self.chatter.has() and _CHATTER.match(line) is not None
+        refused = not self.chatter.has() and is_chatter(line)
         self.dropped += refused
         return refused
 
@@ -118,3 +118,8 @@ class Flood:
             return False
         self.kept[key] = message
         return True
+
+
+def is_chatter(line: bytes) -> bool:
+    """Whether `line` is progress or a log message, as far as its beginning tells."""
+    return _CHATTER.match(line) is not None

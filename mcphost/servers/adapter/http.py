@@ -24,6 +24,7 @@ from mcphost.config.schema import MAX_HEADERS, Limits, ServerConfig
 from mcphost.servers.adapter.answers import Events, answer, kept
 from mcphost.servers.adapter.edge import Transport
 from mcphost.servers.adapter.errors import Fault, local_error
+from mcphost.servers.adapter.flood import Bucket
 from mcphost.servers.adapter.sse import sse
 from mcphost.servers.dial import Dial, Loss
 from mcphost.text import one_line
@@ -44,9 +45,10 @@ _SESSION = "mcp-session-id"
 
 
 class Guard(httpx2.AsyncBaseTransport):
-    """Around the transport that does the work. `forget` is called when the server forgot our session."""
+    """Around the transport that does the work. `forget` is called when the server forgot our session. `answered`:
+    a POST is answered in its own response, as it is not over HTTP+SSE."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, limits: Limits) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, url: str, limits: Limits, *, answered: bool = True) -> None:
         self.forgotten = False
         self.unauthorized = False
         self.forget: Callable[[], None] = lambda: None
@@ -54,7 +56,10 @@ class Guard(httpx2.AsyncBaseTransport):
         self._inner = inner
         self._home = httpx2.URL(url)
         self._limits = limits
+        self._answered = answered
         self._opened: list[float] = []
+        # Twice what the Edge lets pass, as it is the Edge that tells of floods.
+        self._chatter = Bucket(2 * limits.notifications, 8 * limits.notifications)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if not _within(self._home, request.url):
@@ -91,14 +96,15 @@ class Guard(httpx2.AsyncBaseTransport):
         kind = one_line(response.headers.get("content-type", "").partition(";")[0].lower(), 100)
         id = _id(request)
         if kind == _EVENTS and response.status_code < 400:
+            unread, limit = _unread(request, response), self._limits.message_bytes
             return httpx2.Response(
                 response.status_code,
                 headers=kept(response.headers),
-                stream=_Events(Events(_unread(request, response), id, limit=self._limits.message_bytes), self),
+                stream=_Events(Events(unread, id, limit=limit, chatter=self._chatter), self),
                 request=request,
             )
         if response.status_code in (202, 204) or 300 <= response.status_code < 400:
-            if id is None or _leads_on(response):
+            if id is None or not self._answered or _leads_on(response):
                 return response
             await response.aclose()
             return _fault(request, "invalid", f"HTTP {response.status_code} is no answer to a request")
@@ -197,7 +203,7 @@ class HttpLink:
             proxy=proxy,
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=30),
         )
-        self._guard = Guard(inner, config.url, limits)
+        self._guard = Guard(inner, config.url, limits, answered=dial.transport != "sse")
         self._client = httpx2.AsyncClient(
             transport=self._guard,
             headers={"User-Agent": f"mcphost/{__version__}", **config.headers},
