@@ -116,7 +116,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
     try:
         return max(email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - now, 0.0)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

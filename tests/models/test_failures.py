@@ -91,6 +91,7 @@ def test_no_message_holds_the_key_or_what_could_act_on_a_terminal() -> None:
         ({"retry-after": "Thu, 01 Jan 1970 00:00:10 GMT"}, 0.0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
+        ({"retry-after": "Thu, 99999999999999999999 Jan 1970 00:00:10 GMT"}, None),
         ({}, None),
     ],
 )
