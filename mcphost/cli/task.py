@@ -14,9 +14,10 @@ import anyio
 from mcphost.agent import Reply
 from mcphost.cli.exits import DONE, ERROR, LIMIT, REFUSED
 from mcphost.cli.lock import offers
-from mcphost.errors import McpHostError, ServerUnavailable, UsageError
+from mcphost.errors import Drift, McpHostError, ServerUnavailable, UsageError
+from mcphost.events import Noticed
 from mcphost.frontends import Denied, Ending, Opening, RunFrontend, ServerRow
-from mcphost.host import Host
+from mcphost.host import Chat, Host
 from mcphost.journal import Record
 from mcphost.messages import Message
 
@@ -30,7 +31,7 @@ async def do(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | 
     """Enter `host`, do the task or go on with the recorded one, tell `frontend` how it ended; returns the exit code."""
     try:
         async with host:
-            reply = await _answer(host, frontend, task, wish)
+            reply, drifted = await _answer(host, frontend, task, wish)
             ending = host.secrets.redacted(_ending(host, reply))
     except McpHostError as error:
         frontend.finish(_failure(host, "error", host.secrets.redacted(error.envelope()["error"])))
@@ -41,10 +42,14 @@ async def do(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | 
     frontend.finish(ending)
     if wish.output:
         _write(wish.output, ending.result)
-    return _code(reply)
+    code = _code(reply)
+    return REFUSED if drifted and code == DONE else code
 
 
-async def _answer(host: Host, frontend: RunFrontend, task: str | Sequence[Message] | Record, wish: Wish) -> Reply:
+async def _answer(
+    host: Host, frontend: RunFrontend, task: str | Sequence[Message] | Record, wish: Wish
+) -> tuple[Reply, bool]:
+    """The reply, and whether the servers are no longer what was locked."""
     began = time.monotonic()
     limit = math.inf if wish.timeout is None else wish.timeout
     chat = host.chat(frontend=frontend, patience=0, resume=task if isinstance(task, Record) else None)
@@ -61,10 +66,24 @@ async def _answer(host: Host, frontend: RunFrontend, task: str | Sequence[Messag
     if wish.timeout is not None:
         timer = asyncio.get_running_loop().call_later(began + limit - time.monotonic(), chat.cancel)
     try:
-        return await (chat.resume(on_unknown=wish.on_unknown) if isinstance(task, Record) else chat.send(task))
+        reply = await (chat.resume(on_unknown=wish.on_unknown) if isinstance(task, Record) else chat.send(task))
     finally:
         if timer is not None:
             timer.cancel()
+    return reply, await _drifted(chat, frontend)
+
+
+async def _drifted(chat: Chat, frontend: RunFrontend) -> bool:
+    """Whether a server became another one meanwhile, which is said. Nothing ran that was not locked."""
+    lock = chat.host.policy.lock
+    try:
+        if lock:
+            lock.check_offers(offers(chat))
+    except Drift as drift:
+        for line in drift.message.splitlines():
+            await frontend.show(Noticed(text=line.strip(), level="warning"))
+        return True
+    return False
 
 
 def _require_any(host: Host) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Ran, config, mcphost, script
+from tests.cli.program import Ran, config, mcphost, one_call, script
+from tests.hostile import stdio_peer
 
 SERVER = """
 import os, sys
@@ -65,6 +66,20 @@ async def test_a_lock_refuses_drift_with_a_readable_difference(project: Path) ->
     assert started.code == 6
     assert "+ calc.args[0]:" in started.err
     assert not (project / "mark").exists()  # nothing was started
+
+
+async def test_a_server_that_changes_during_the_run_is_told_of_and_its_new_tool_does_not_run(tmp_path: Path) -> None:
+    peer = [sys.executable, stdio_peer.__file__, "definition changes, with notice"]
+    file = config(tmp_path, {"peer": peer})
+    places = {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "none")}
+    assert (await mcphost("lock", "-C", file, cwd=tmp_path, env=places)).code == 0
+    calls = one_call("peer__fault"), one_call("peer__slow", seconds=1), one_call("peer__echo", text="hi")
+    model = script(tmp_path, *calls, "done")
+    words = ("run", "go", "-C", str(file), "-m", model, "--locked", "--allow", "peer__*")
+    ran = await mcphost(*words, cwd=tmp_path, env=places)
+    assert (ran.code, ran.out) == (6, "done\n"), ran.err
+    assert "peer__echo: Refused, so it did not run: the lock does not hold this definition of it" in ran.err
+    assert '! + peer.tools.echo.definition.description: "Now with a hidden purpose."' in ran.err
 
 
 async def test_without_a_lock_nothing_is_started(project: Path) -> None:
