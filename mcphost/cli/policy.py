@@ -148,9 +148,8 @@ def _config(
 ) -> Config:
     """What a run here would go by, with what is trusted of the project."""
     config = configured(configs, allow=allow, deny=deny)
-    if no_project:
-        return config
-    config = with_project(config, configs, "leave", accepted)
+    if not no_project:
+        config = with_project(config, configs, "leave", accepted)
     for line in config.warnings:
         print(f"! {one_line(line, 1000)}", file=sys.stderr)
     return config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,12 +240,21 @@ def _rule(node: Node) -> Rule:
 
 
 def _conditions(node: Node) -> dict[str, Any]:
-    return {key: _condition(value) for key, value in checks.members(node).items()}
+    members = checks.members(node)
+    for place, value in members.items():
+        if place.startswith("/") and re.search("~(?![01])", place):
+            raise fault(value, "its name is no JSON pointer; expected ~0 for every ~, and ~1 for a / in a name")
+    return {place: _condition(value) for place, value in members.items()}
 
 
 def _condition(node: Node) -> Any:
     """A JSON value that must be equal, or an object whose one key says otherwise."""
-    if not isinstance(node.value, dict) or len(node.value) != 1:
+    if not isinstance(node.value, dict) or not node.value:
+        return node.plain()
+    if len(node.value) > 1:
+        if mixed := [kind for kind in ("equals", "glob", "regex") if kind in node.value]:
+            hint = f'Write {{ "equals": {{ "{mixed[0]}": … }} }} where exactly this object is meant.'
+            raise fault(node.value[mixed[0]], "found it beside other keys; expected it alone", hint=hint)
         return node.plain()
     [(kind, inner)] = node.value.items()
     match kind:

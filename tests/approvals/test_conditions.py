@@ -151,10 +151,15 @@ def test_conditions_are_read_from_a_configuration() -> None:
         return config.rules[0].arguments
 
     assert rules({"a": {"glob": "x*"}, "b": {"regex": "y"}}) == {"a": Glob("x*"), "b": Regex("y")}
-    assert rules({"a": {"equals": {"glob": "x"}}, "b": {"glob": "x", "more": 1}}) == {
-        "a": {"glob": "x"},
-        "b": {"glob": "x", "more": 1},
+    assert rules({"a": {"equals": {"glob": "x", "more": 1}}, "/b~1~0": {"more": 1, "other": 2}}) == {
+        "a": {"glob": "x", "more": 1},
+        "/b~1~0": {"more": 1, "other": 2},
     }
+    with pytest.raises(ConfigError, match="beside other keys"):
+        rules({"a": {"glob": "/etc/*", "regex": "/root/.*"}})
+    for broken in ("/a~2", "/a~", "/~~1"):
+        with pytest.raises(ConfigError, match="no JSON pointer"):
+            rules({broken: 1})
     for broken in ("(", "(?=a)b", r"(a)\1", "a)|(?:b"):
         with pytest.raises(ConfigError, match="linear kind"):
             rules({"a": {"regex": broken}})
