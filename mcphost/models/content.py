@@ -18,6 +18,7 @@ from mcphost.text import encodable, one_line, safe
 
 NO_OUTPUT = "(no output)"
 NO_TEXT = "(empty message)"
+_NOTE = "[mcphost:"
 
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -45,16 +46,18 @@ def parts(blocks: Iterable[Block], clean: Callable[[str], str] = safe) -> list[P
 
 
 def user_parts(message: UserMessage) -> list[Part]:
-    """What the model reads of a user's message; never empty. Text that they typed stays as they typed it."""
+    """What the model reads of a user's message; never empty. Text that they typed stays as they typed it; a server's
+    looks like no note of the host."""
     typed = message.origin in ("typed", "steer")
-    return parts(message.content, encodable if typed else safe) or [Part("text", NO_TEXT)]
+    return parts(message.content, encodable if typed else _no_note) or [Part("text", NO_TEXT)]
 
 
 def result_parts(result: ToolResult) -> list[Part]:
-    """What the model reads of a tool's result; never empty. The host's note stands in front."""
-    found = parts(result.content)
+    """What the model reads of a tool's result; never empty. The host's note stands in front, and nobody else's words
+    look like one."""
+    found = parts(result.content, _no_note)
     if result.structured is not None and not _repeats(found, result.structured):
-        found.append(Part("text", safe(json.dumps(result.structured, ensure_ascii=False))))
+        found.append(Part("text", _no_note(json.dumps(result.structured, ensure_ascii=False))))
     if result.note:
         found.insert(0, Part("text", host_note(result.note)))
     return found or [Part("text", NO_OUTPUT)]
@@ -62,7 +65,11 @@ def result_parts(result: ToolResult) -> list[Part]:
 
 def host_note(text: str) -> str:
     """The host's own word inside a place where others speak."""
-    return f"[mcphost: {safe(text)}]"
+    return f"{_NOTE} {safe(text)}]"
+
+
+def _no_note(text: str) -> str:
+    return safe(text).replace(_NOTE, "[ mcphost:")
 
 
 # -- to Anthropic Messages ---------------------------------------------------------------------------------------------
@@ -130,7 +137,7 @@ def _part(block: Block, clean: Callable[[str], str]) -> Part:
     if kind in ("image", "audio"):
         return _media(kind, _string(block, "mimeType"), _string(block, "data"), "")
     if kind == "resource_link":
-        description = safe(_string(block, "description"))
+        description = _no_note(_string(block, "description"))
         return Part("text", f"{_label(block)} {description}".rstrip())
     if kind == "resource" and isinstance(block.get("resource"), dict):
         return _embedded(block["resource"], clean)
