@@ -82,6 +82,7 @@ async def test_headers_of_the_entry_go_with_every_request_and_no_cookie_comes_ba
         (http("202 Accepted"), ServerError, "HTTP 202 is no answer"),
         (http("204 No Content"), ServerError, "HTTP 204 is no answer"),
         (http("302 Found"), ServerError, "HTTP 302 is no answer"),
+        (http("302 Found", location=""), ServerError, "HTTP 302 is no answer"),
         (http("307 Temporary Redirect", location="http://[::bad"), ServerError, "HTTP 307 is no answer"),
         (http("403 Forbidden", b"no scope", "text/plain"), ServerUnavailable, "HTTP 403 Forbidden: no scope"),
         (http("500 Oops", b"<h1>oops</h1>", "text/html"), ServerUnavailable, r"HTTP 500 Oops\n"),

@@ -274,10 +274,12 @@ def _within(home: httpx2.URL, url: httpx2.URL) -> bool:
 
 def _leads_on(response: httpx2.Response) -> bool:
     """Whether it is a redirect to somewhere."""
+    location = response.headers.get("location", "").strip()
     try:
-        return response.status_code >= 300 and bool(httpx2.URL(response.headers["location"]))
-    except (KeyError, httpx2.InvalidURL):
+        httpx2.URL(location)
+    except httpx2.InvalidURL:
         return False
+    return response.status_code >= 300 and bool(location)
 
 
 def _origin(url: httpx2.URL) -> str:
