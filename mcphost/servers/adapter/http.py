@@ -276,10 +276,9 @@ def _leads_on(response: httpx2.Response) -> bool:
     """Whether it is a redirect to somewhere."""
     location = response.headers.get("location", "").strip()
     try:
-        httpx2.URL(location)
+        return response.status_code >= 300 and location != "" and bool(httpx2.URL(location))
     except httpx2.InvalidURL:
         return False
-    return response.status_code >= 300 and bool(location)
 
 
 def _origin(url: httpx2.URL) -> str:
