@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcphost import config as configuration
-from mcphost.config import project
+from mcphost.config import checks, project
 from mcphost.config.patterns import parse_pattern
 from mcphost.config.schema import Config, Decision, Rule, Source
 from mcphost.config.secrets import Secrets
+from mcphost.config.servers import RESERVED
 from mcphost.errors import McpHostError, UsageError
 from mcphost.servers.process import Process, Reaper, spawn
 from mcphost.text import one_line, safe
@@ -98,7 +99,7 @@ def boot(
     config = configured(configs, allow=allow, deny=deny)
     if not no_project:
         config = with_project(config, configs, untrusted, accepted)
-    for line in config.warnings:
+    for line in (*config.warnings, *_misnamed(config)):
         print(f"! {one_line(line, 1000)}", file=sys.stderr)
     config = _restrict(config, only)
     limits = replace(config.limits, max_steps=max_steps) if max_steps else config.limits
@@ -216,6 +217,16 @@ def keep_from_log(secrets: Secrets) -> None:
     """Leave `secrets` out of whatever is logged from now on."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Discreet(secrets))
+
+
+def _misnamed(config: Config) -> list[str]:
+    """The environment may deny what other runs have, so that only what looks like a slip is worth a word."""
+    known = (*config.servers, *config.failures, *RESERVED, "*")
+    return [
+        f'--{rule.decision} {rule.server}__{rule.tool}: there is no server "{rule.server}"{guess}'
+        for rule in config.rules
+        if rule.source.file is None and rule.server not in known and (guess := checks.did_you_mean(rule.server, known))
+    ]
 
 
 def _check(lock: Lock, config: Config) -> None:

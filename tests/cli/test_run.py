@@ -30,6 +30,12 @@ async def test_a_call_that_nobody_may_allow_is_refused_and_stderr_names_the_allo
     assert "--allow fast__echo" in ran.err
 
 
+async def test_a_rule_of_the_command_line_that_misspells_its_server_is_said(tmp_path: Path, fast: Path) -> None:
+    ran = await mcphost("run", "-C", fast, "-m", script(tmp_path, "hi"), "--deny", "Fast__echo", "--deny", "x__y", "go")
+    assert (ran.code, ran.out) == (0, "hi\n")
+    assert ran.err == '! --deny Fast__echo: there is no server "Fast" (did you mean "fast"?)\n'
+
+
 async def test_a_deny_rule_is_no_failure_and_stands_above_yolo(tmp_path: Path, fast: Path) -> None:
     model = script(tmp_path, one_call("fast__echo", text="hi"), "I may not.")
     ran = await mcphost("run", "-C", fast, "-m", model, "--yolo", "--deny", "fast__echo", "say hi")
