@@ -23,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="which ones --sample picks")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a good part of the time tests wait for processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     share: float = config.getoption("--sample")

@@ -32,7 +32,7 @@ def read_text(path: Path, *, limit: int = SIZE) -> tuple[str, tuple[str, ...]]:
         ConfigError: it is no regular file, larger than `limit` bytes, not UTF-8, or cannot be read.
     """
     try:
-        data, mode = _read(path, limit)
+        data, status = _read(path, limit)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
@@ -40,10 +40,9 @@ def read_text(path: Path, *, limit: int = SIZE) -> tuple[str, tuple[str, ...]]:
         raise ConfigError(f"{path}: cannot be read: {reason}", file=str(path)) from error
     if len(data) > limit:
         raise ConfigError(f"{path}: larger than {limit // 1024**2} MiB; such a file is not", file=str(path))
-    warnings = []
-    if mode & stat.S_IWOTH:
-        warnings.append(f"{path}: every user of this machine may change this file; run: chmod o-w '{path}'")
-    return decode(path, data), tuple(warnings)
+    writers = _writers(status)
+    warning = f"{path}: {writers} may change this file; run: chmod go-w '{path}'"
+    return decode(path, data), (warning,) if writers else ()
 
 
 def opened(path: Path, flags: int = 0) -> tuple[BinaryIO, os.stat_result]:
@@ -83,16 +82,32 @@ def content_hash(path: str) -> str | None:
     return digest.hexdigest()
 
 
-def _read(path: Path, limit: int) -> tuple[bytes, int]:
+def _writers(status: os.stat_result) -> str:
+    """Who but its owner may change a file, in words; empty: nobody. A group of the owner's own name is theirs alone."""
+    import grp
+    import pwd
+
+    if status.st_mode & stat.S_IWOTH:
+        return "every user of this machine"
+    if not status.st_mode & stat.S_IWGRP:
+        return ""
+    try:
+        group = grp.getgrgid(status.st_gid).gr_name
+        return "" if group == pwd.getpwuid(status.st_uid).pw_name else f"the group {group}"
+    except KeyError:
+        return f"the group {status.st_gid}"
+
+
+def _read(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            kind = next((kind for test, kind in _OTHER_KINDS if test(mode)), "something else")
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = next((kind for test, kind in _OTHER_KINDS if test(status.st_mode)), "something else")
             raise ConfigError(f"{path}: found {kind}; expected a regular file", file=str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit + 1), mode
+            return file.read(limit + 1), status
     finally:
         os.close(descriptor)
 

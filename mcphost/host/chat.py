@@ -81,6 +81,7 @@ class Chat:
             models=host.configured_models(),
             servers=host.config.servers,
             sampling=policy.sampling,
+            asks=lambda: policy.mode != "auto",
             show=self._show,
         )
 

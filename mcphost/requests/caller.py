@@ -21,7 +21,8 @@ class Requests:
 
     `model` gives the chat's model of the moment; `models` opens others by name, where a server's hint names one.
     `servers` says what each server may ask; one that is not in it, held by an embedder in this process, is asked about.
-    `sampling` has the last word on it, given the server and what its configuration says.
+    `sampling` has the last word on it, given the server and what its configuration says. While `asks` is False nobody
+    is asked, and what would need a person is refused.
     `clock` is in seconds and never runs backwards.
     """
 
@@ -33,17 +34,19 @@ class Requests:
         model: Callable[[], Model],
         servers: Mapping[str, ServerConfig],
         sampling: Callable[[str, Decision], Decision] = lambda server, configured: configured,
+        asks: Callable[[], bool] = lambda: True,
         models: Mapping[str, Callable[[], Model]] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._servers = servers
         self._sampling = sampling
+        self._asks = asks
         self._model = model
         self._models = models
         self._sampler = Sampler(
             frontend, show, choose=self._choose, decision=self._decision, budget=self._budget, clock=clock
         )
-        self._elicitor = Elicitor(frontend, show, is_local=self._is_local, clock=clock)
+        self._elicitor = Elicitor(frontend, show, asks=asks, is_local=self._is_local, clock=clock)
 
     async def sample(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `sampling/createMessage`.
@@ -69,7 +72,8 @@ class Requests:
 
     def _decision(self, server: str) -> Decision:
         config = self._servers.get(server)
-        return self._sampling(server, config.sampling if config else "ask")
+        decision = self._sampling(server, config.sampling if config else "ask")
+        return decision if decision != "ask" or self._asks() else "deny"
 
     def _budget(self, server: str) -> SamplingBudget:
         config = self._servers.get(server)

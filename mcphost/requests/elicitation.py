@@ -28,13 +28,21 @@ _OUTCOMES = {"accept": "accepted", "decline": "declined", "cancel": "cancelled"}
 
 
 class Elicitor:
-    """`is_local` says whether a server runs on this machine and may send a person to a loopback address."""
+    """`asks` says whether a person may be asked now; `is_local`, whether a server runs on this machine and may send a
+    person to a loopback address."""
 
     def __init__(
-        self, frontend: Frontend, show: Show, *, is_local: Callable[[str], bool], clock: Callable[[], float]
+        self,
+        frontend: Frontend,
+        show: Show,
+        *,
+        asks: Callable[[], bool],
+        is_local: Callable[[str], bool],
+        clock: Callable[[], float],
     ) -> None:
         self._frontend = frontend
         self._show = show
+        self._asks = asks
         self._is_local = is_local
         self._rate = Rate(PER_MINUTE, 60, clock)
         self._lock = anyio.Lock()
@@ -47,8 +55,9 @@ class Elicitor:
             await self._tell(server, "refused", refused.message)
             raise
         async with self._lock:
-            if server in self._silenced:
-                await self._tell(server, "declined", "you declined all that it asks in this chat")
+            silent = "you declined all that it asks in this chat" if server in self._silenced else ""
+            if silent or not self._asks():
+                await self._tell(server, "declined", silent or "auto mode asks nobody")
                 return {"action": "decline"}
             if isinstance(question, ElicitationUrl):
                 answer = await self._frontend.ask(question)

@@ -1,5 +1,6 @@
 """Reading a file: whatever the path leads to, it ends at once and says what it found."""
 
+import grp
 import os
 from pathlib import Path
 
@@ -47,15 +48,30 @@ def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> No
     assert message(path) == f"{path}:1: found UTF-16; expected UTF-8"
 
 
-def test_a_file_that_every_user_may_change_gets_a_warning(tmp_path: Path) -> None:
+def test_a_file_that_others_may_change_gets_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_text("{}")
     path.chmod(0o666)
     assert load([path], user=None, environ={}).warnings == (
-        f"{path}: every user of this machine may change this file; run: chmod o-w '{path}'",
+        f"{path}: every user of this machine may change this file; run: chmod go-w '{path}'",
     )
     path.chmod(0o664)
+    own = grp.getgrgid(path.stat().st_gid).gr_name
+    words = f"{path}: the group {own} may change this file; run: chmod go-w '{path}'"
+    assert load([path], user=None, environ={}).warnings == (() if own == path.owner() else (words,))
+    path.chmod(0o644)
     assert load([path], user=None, environ={}).warnings == ()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_a_group_may_change_gets_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text("{}")
+    path.chmod(0o664)
+    os.chown(path, -1, 54_321)
+    assert load([path], user=None, environ={}).warnings == (
+        f"{path}: the group 54321 may change this file; run: chmod go-w '{path}'",
+    )
 
 
 def test_a_missing_file_is_an_error_unless_it_is_the_users(tmp_path: Path) -> None:

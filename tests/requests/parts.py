@@ -49,6 +49,7 @@ def requests(
     model: Model | None = None,
     *,
     sampling: Decision = "ask",
+    asks: bool = True,
     servers: Sequence[ServerConfig] = (),
     models: Mapping[str, Callable[[], Model]] | None = None,
     clock: Callable[[], float] | None = None,
@@ -58,6 +59,7 @@ def requests(
     return Requests(
         frontend=person,
         show=person.show,
+        asks=lambda: asks,
         model=lambda: own,
         servers={config.name: config for config in configs},
         models=models or {},

@@ -46,6 +46,16 @@ async def test_a_server_of_which_all_is_declined_is_not_heard_again() -> None:
     assert person.answered[1].why == "you declined all that it asks in this chat"
 
 
+async def test_where_nobody_is_to_be_asked_questions_are_refused() -> None:
+    person = Person(lambda question: ElicitationAnswer("accept", {}))
+    asked = requests(person, asks=False)
+    assert await asked.elicit("demo", FORM) == {"action": "decline"}
+    with pytest.raises(RequestRefused):
+        await asked.sample("demo", {"messages": [], "maxTokens": 1})
+    assert not person.questions
+    assert person.answered[0].why == "auto mode asks nobody"
+
+
 async def test_where_nobody_can_answer_the_server_is_declined() -> None:
     person = Person()
     asked = requests(person)
