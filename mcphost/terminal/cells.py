@@ -31,8 +31,10 @@ def fit(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The lines of `text`, each cut hard at `width` columns: not a character, not a space is lost."""
-    return [piece for line in text.expandtabs(4).split("\n") for piece in _pieces(line, max(width, 2))] or [""]
+    """The lines of `text`, each of at most `width` columns, broken behind a space where there is one: not a character,
+    not a space is lost."""
+    lines = text.expandtabs(4).split("\n")
+    return [piece for line in lines for piece in _pieces(line, max(width, 2), between_words=True)] or [""]
 
 
 def hang(line: str, width: int) -> str:
@@ -54,15 +56,17 @@ def hang(line: str, width: int) -> str:
     return "\n".join([*lines, before + " ".join(words)])
 
 
-def _pieces(line: str, width: int) -> Iterator[str]:
+def _pieces(line: str, width: int, *, between_words: bool = False) -> Iterator[str]:
     if not line:
         yield ""
     start = used = 0
     for index, char in enumerate(line):
         size = get_cwidth(char)
         if used + size > width:
-            yield line[start:index]
-            start, used = index, 0
+            space = line.rfind(" ", start, index) if between_words and char != " " else -1
+            end = space + 1 or index
+            yield line[start:end]
+            start, used = end, get_cwidth(line[end:index])
         used += size
     if start < len(line):
         yield line[start:]
