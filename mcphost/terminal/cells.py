@@ -27,14 +27,14 @@ def fit(text: str, width: int) -> str:
     """`text`, one line, cut to `width` columns with "…" where it was longer."""
     if get_cwidth(text) <= width:
         return text
-    return next(_pieces(text, max(width - 1, 0)), "") + "…"
+    return next(_pieces(text, max(width - 1, 0), between_words=False), "") + "…"
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """The lines of `text`, each of at most `width` columns, broken behind a space where there is one: not a character,
-    not a space is lost."""
+def wrap(text: str, width: int, *, between_words: bool = False) -> list[str]:
+    """The lines of `text`, each cut at `width` columns: not a character, not a space is lost. `between_words`: broken
+    behind a space where there is one, where nobody can see it."""
     lines = text.expandtabs(4).split("\n")
-    return [piece for line in lines for piece in _pieces(line, max(width, 2), between_words=True)] or [""]
+    return [piece for line in lines for piece in _pieces(line, max(width, 2), between_words=between_words)] or [""]
 
 
 def hang(line: str, width: int) -> str:
@@ -56,7 +56,7 @@ def hang(line: str, width: int) -> str:
     return "\n".join([*lines, before + " ".join(words)])
 
 
-def _pieces(line: str, width: int, *, between_words: bool = False) -> Iterator[str]:
+def _pieces(line: str, width: int, *, between_words: bool) -> Iterator[str]:
     if not line:
         yield ""
     start = used = 0

@@ -343,4 +343,4 @@ class Panel:
 def _marked(style: str, text: str, width: int) -> list[str]:
     if style != SAID:
         return wrap(text, width)
-    return [f"│ {line}" for line in wrap(text, width - 2)]
+    return [f"│ {line}" for line in wrap(text, width - 2, between_words=True)]

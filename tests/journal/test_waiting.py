@@ -79,7 +79,7 @@ async def test_a_turn_pauses_once_its_other_calls_have_ended_and_goes_on_from_js
     async with host(ScriptedModel([wish("free", "asked", "free", "asked")]), journal, frontend=seen) as first:
         chat = first.chat()
         reply = await chat.send("go")
-    assert (reply.stop, ran) == ("paused", ["free 0", "free 2"])
+    assert (reply.stop, sorted(ran)) == ("paused", ["free 0", "free 2"])
     assert [called.call.id for called in reply.calls] == ["k0", "k2"]
     assert [one.call for one in reply.waiting] == ["k1", "k3"] == [one.call for one in seen.of(CallPaused)]
     assert {event.call for event in seen.of(CallEnded)} == {"k0", "k2"}
@@ -96,7 +96,7 @@ async def test_a_turn_pauses_once_its_other_calls_have_ended_and_goes_on_from_js
         final = await later.resume(answers=answers)
         assert (final.stop, final.text) == ("answered", "All done.")
         texts = results(later)
-    assert ran == ["free 0", "free 2", "asked 1"]
+    assert (sorted(ran[:2]), ran[2:]) == (["free 0", "free 2"], ["asked 1"])
     assert texts[:3] == ["free 0", "asked 1", "free 2"]
     assert "the person said no: too much" in texts[3]
     assert (await journal.fold(reply.run)).waiting == ()
