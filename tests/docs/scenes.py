@@ -100,6 +100,10 @@ class Api:
     def end(self) -> None:
         self.pieces.put(None)
 
+    def answering(self) -> bool:
+        """Whether a request has come and has not ended."""
+        return self._answering.locked()
+
     def stopped(self) -> None:
         """After a turn was stopped: wait until its request has ended."""
         with self._answering:

@@ -20,6 +20,7 @@ CTRL_C = "\x03"
 def first_byte(on: Stage) -> None:
     on.send("go")
     on.pty.see("thinking")
+    on.pty.until(on.api.answering, "the request")
 
 
 def text(on: Stage) -> None:
