@@ -260,7 +260,7 @@ async def test_the_answer_behind_a_flood_of_logs_arrives() -> None:
         body = 50_000 * log + b"data: " + answer + b"\n\n"
         return http(body=body, kind="text/event-stream") if request.rpc == "tools/call" else None
 
-    async with faulty(fault, timeout=3) as (server, _):
+    async with faulty(fault, timeout=20) as (server, _):
         assert (await server.call("work", {})).content[0]["text"] == "done"
 
 
