@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from unicodedata import name
 from urllib.parse import SplitResult, quote, urlsplit
 
 from mcphost.config.network import is_loopback
 from mcphost.text import safe
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
 MAX_LENGTH = 4096
+
+# Browsers decode what stands as %41 in a host, and take 127.1 and 0x7f000001 for an address.
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +47,41 @@ def check(url: str, *, local: bool) -> Link:
         raise ValueError("the address carries a user name before its host, which hides where it leads")
     if not parts.hostname:
         raise ValueError("the address names no host")
-    _check_scheme(parts, local=local)
     host = _ascii_host(parts.hostname)
+    if not local and _is_here(host):
+        raise ValueError("a server elsewhere must not send you to a service on this machine")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.geturl())):
+        raise ValueError("only https addresses are offered")
     shown_as = _decoded(host)
     return Link(_ascii_url(parts, host), host, _warnings(host, shown_as), shown_as)
 
 
-def _check_scheme(parts: SplitResult, *, local: bool) -> None:
-    loopback = is_loopback(parts.geturl())
-    if loopback and not local:
-        raise ValueError("a server elsewhere must not send you to a service on this machine")
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise ValueError("only https addresses are offered")
-
-
 def _ascii_host(host: str) -> str:
     try:
-        return host if host.isascii() else host.encode("idna").decode("ascii")
+        written = (host if host.isascii() else host.encode("idna").decode("ascii")).lower()
     except UnicodeError as error:
         raise ValueError("the host name is none") from error
+    if not _HOST.fullmatch(written) or (_NUMBER.fullmatch(written) and not _address(written)):
+        raise ValueError("the host name is none, or a number that hides where it leads")
+    return written
+
+
+def _is_here(host: str) -> bool:
+    """Whether a browser takes `host` for this machine."""
+    address = _address(host)
+    if address is None:
+        return f".{host}".rstrip(".").endswith(".localhost")
+    meant = (address.version == 6 and address.ipv4_mapped) or address
+    return meant.is_loopback or meant.is_unspecified
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host.removesuffix("."))
+    except ValueError:
+        return None
 
 
 def _ascii_url(parts: SplitResult, host: str) -> str:

@@ -164,6 +164,11 @@ async def test_punycode_that_stands_for_no_name_is_not_decoded() -> None:
         ("https://" + "é" * 70 + ".org/", "host name"),
         ("https://example.org/" + "x" * 5000, "longer"),
         ("", "names no host"),
+        ("https://%65vil.example/", "host name"),
+        ("https://example.org%2f.evil.example/", "host name"),
+        ("https://example.org;evil.example/", "host name"),
+        ("https://2130706433/", "number"),
+        ("https://0x7f.1/", "number"),
     ],
 )
 async def test_an_unsafe_address_is_never_offered(url: str, words: str) -> None:
