@@ -172,7 +172,7 @@ class Gate:
         changes = _changes(paused, tool) if paused else ()
         if doubt.allowed and self._policy.mode == "auto":
             return self._unattended(call, tool, doubt, "auto mode asks nobody")
-        alike = [other for other in self._waiting if other is not waiting and other.is_like(waiting)]
+        alike = [other for other in self._waiting if other is not waiting and self._is_like(other, waiting, doubt)]
         try:
             question = self._question(waiting, doubt, alike)
             if paused and paused.answer and not changes:
@@ -195,6 +195,12 @@ class Gate:
         if doubt.flow:
             self._flows.add((doubt.flow.source, tool.destination(waiting.arguments), tool.tool))
         return await self._go(call, tool, answer, alike)
+
+    def _is_like(self, other: _Waiting, waiting: _Waiting, doubt: _Doubt) -> bool:
+        """Whether the question about one of them says all that there is to say about the other."""
+        flow = self._flow(other.tool, other.arguments)
+        told = flow is None or (doubt.flow is not None and flow.source == doubt.flow.source)
+        return _key(other.tool) == _key(waiting.tool) and told and not other.allowed
 
     def _unattended(self, call: ToolCall, tool: Tool, doubt: _Doubt, why: str) -> Go | Refuse:
         """The verdict where nobody can be asked: of what is allowed, no secret leaves, and no text if the guard is
@@ -299,9 +305,6 @@ class _Waiting:
     tool: Tool
     arguments: Mapping[str, Any]
     allowed: bool = False
-
-    def is_like(self, other: _Waiting) -> bool:
-        return _key(self.tool) == _key(other.tool)
 
 
 def _changes(waiting: WaitingCall, tool: Tool) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +139,21 @@ async def test_a_secret_in_arguments_is_always_refused_where_nobody_can_be_asked
     assert isinstance(
         await Gate(Policy([ALLOW]), person(), guard=guard()).check(call({"a": "canary-token-1"}), tool()), Go
     )
+
+
+async def test_one_answer_for_several_calls_covers_no_flow_that_was_not_named() -> None:
+    asked = ScriptedFrontend({ToolApproval: Approval(True, lasting="alike")})
+    gate = Gate(Policy(), asked, guard=guard())
+    given = [{"a": 1}, {"a": "canary-token-1"}, {"a": 2}, {"a": TEXT}]
+    async with anyio.create_task_group() as group:
+        for number, arguments in enumerate(given):
+            group.start_soon(gate.check, ToolCall(str(number), "mail__send", arguments, ""), tool())
+    questions = [question for question in asked.questions if isinstance(question, ToolApproval)]
+    assert [(question.arguments, question.alike) for question in questions] == [
+        ({"a": 1}, ({"a": 2},)),
+        ({"a": "canary-token-1"}, ()),
+        ({"a": TEXT}, ()),
+    ]
 
 
 async def test_a_question_that_is_asked_anyway_names_the_flow_too() -> None:
