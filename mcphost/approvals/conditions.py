@@ -1,7 +1,7 @@
 """Whether a call's arguments and a tool's annotations fit what a rule says of them.
 
 A doubt never widens anything: what an allow needs must hold for every text at its place and is not looked for in a path
-that climbs (`..`); what asks or denies needs one text, and finds it behind a detour too.
+that climbs (`..`); what asks or denies needs one text, and finds it behind a detour or in another Unicode form too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+from unicodedata import normalize
 
 from mcphost.config.patterns import linear
 from mcphost.config.schema import Glob, Regex, Rule
@@ -68,12 +69,12 @@ def _holds(wanted: Any, value: Any, allowing: bool) -> bool:
     if value is _MISSING:
         return False
     if not isinstance(wanted, (Glob, Regex)):
-        return equal(wanted, value)
+        return equal(wanted, value) or (not allowing and equal(_composed(wanted), _composed(value)))
     matches = _matcher(wanted)
     if allowing:
         texts = list(_texts(value))
         return bool(texts) and all(matches(text) and not _CLIMBS.search(text) for text in texts)
-    return any(matches(text) or matches(_straight(text)) for text in _texts(value))
+    return any(any(map(matches, _spellings(text))) for text in _texts(value))
 
 
 def _matcher(wanted: Glob | Regex) -> Callable[[str], bool]:
@@ -83,7 +84,7 @@ def _matcher(wanted: Glob | Regex) -> Callable[[str], bool]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """A scalar as text, or each of those in a list, however deep."""
+    """A scalar as text, or each of those in a list, however deep; a whole number without a point."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, tuple)):
@@ -93,7 +94,22 @@ def _texts(value: Any) -> Iterator[str]:
         for item in value.values():
             yield from _texts(item)
     else:
-        yield json.dumps(value)
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+        yield json.dumps(int(value) if whole else value)
+
+
+def _spellings(text: str) -> set[str]:
+    """What a server may take for the same: two forms of Unicode, each with and without detours."""
+    forms = {text, *(normalize(form, text) for form in ("NFC", "NFD"))}
+    return forms | {_straight(form) for form in forms}
+
+
+def _composed(value: Any) -> Any:
+    if isinstance(value, str):
+        return normalize("NFC", value)
+    if isinstance(value, Mapping):
+        return {_composed(name): _composed(item) for name, item in value.items()}
+    return [_composed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _straight(text: str) -> str:

@@ -45,6 +45,9 @@ def fits(decision: Any, wanted: dict[str, Any], given: dict[str, Any]) -> bool:
         ({"p": Regex("rm")}, {"p": "rm x"}, False),
         ({"p": Regex("a|b")}, {"p": "bc"}, False),
         ({"p": Regex("[0-9]+")}, {"p": 12}, True),
+        ({"p": Regex("[0-9]{4,}")}, {"p": 5e3}, True),
+        ({"p": Glob("1.5")}, {"p": 1.5}, True),
+        ({"p": Glob("*")}, {"p": 1e400}, True),
         ({"p": Glob("true")}, {"p": True}, True),
         ({"p": Glob("\ufffd")}, {"p": "\ud800"}, False),
         ({"p": Regex("\ufffd")}, {"p": "\ud800"}, True),
@@ -65,6 +68,16 @@ def test_a_path_that_climbs_fits_no_allow(path: str) -> None:
 def test_a_detour_hides_nothing_from_a_deny(path: str) -> None:
     assert fits("deny", {"p": Glob("/etc/passwd")}, {"p": path})
     assert fits("ask", {"p": Regex("/etc/[a-z]+")}, {"p": path})
+
+
+def test_another_unicode_form_hides_nothing_from_a_deny_and_gets_no_allow() -> None:
+    composed, decomposed = "/caf\u00e9/x", "/cafe\u0301/x"
+    for wanted in (composed, Glob("/caf\u00e9/*"), Regex("/cafe\u0301/.")):
+        for given in (composed, decomposed):
+            assert fits("deny", {"p": wanted}, {"p": given})
+    assert fits("ask", {"p": {"a": [composed]}}, {"p": {"a": [decomposed]}})
+    assert not fits("allow", {"p": composed}, {"p": decomposed})
+    assert not fits("allow", {"p": Glob("/caf\u00e9/*")}, {"p": decomposed})
 
 
 def test_of_a_list_an_allow_wants_all_and_a_deny_any() -> None:
