@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import dropwhile
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import dropwhile, pairwise, takewhile
 
 from mcphost.text import one_line
 
@@ -38,21 +38,39 @@ _LOADERS = frozenset(
 )
 _PREFIXES = ("LD_", "DYLD_", "BASH_FUNC_", "NPM_CONFIG_", "GIT_CONFIG", "GLIBC_TUNABLES")
 
-_RUNNERS = {"npx": 0, "bunx": 0, "pnpx": 0, "uvx": 0, "pnpm": 1, "npm": 1, "yarn": 1, "uv": 2, "pipx": 1}
-_RUN_WORDS = frozenset({"dlx", "exec", "x", "tool", "run"})
-# Options of runners that take the next word as their value.
+# Runners of packages, each with the words that make it run one.
+_RUNNERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    **dict.fromkeys(("npx", "bunx", "pnpx", "uvx"), ((),)),
+    **dict.fromkeys(("pnpm", "yarn"), (("dlx",),)),
+    "npm": (("exec",), ("x",)),
+    "bun": (("x",),),
+    "uv": (("tool", "run"),),
+    "pipx": (("run",),),
+}
+_PYTHONS = ("uvx", "uv", "pipx")
+_SHELLS = ("sh", "bash", "dash", "zsh")
+# Options of runners that take the next word as their value; of these, those that name what the program is taken from,
+# and those that name what is installed beside it.
 _VALUED = frozenset(
-    {"-p", "--package", "--from", "-w", "--with", "--python", "--index", "--index-url", "--registry", "-c", "--call"}
+    {
+        *("-p", "--package", "--from", "--spec", "-w", "--with", "--with-requirements", "--with-editable"),
+        *("--python", "--index", "--index-url", "--default-index", "--extra-index-url", "--registry", "-c", "--call"),
+        *("--prefix", "--loglevel", "--directory", "--project", "--config-file", "--cache-dir", "--cache"),
+    }
 )
-_NAMING = frozenset({"-p", "--package", "--from"})
+_NAMING = frozenset({"-p", "--package", "--from", "--spec"})
+_BESIDE = frozenset({"-w", "--with"})
 _NAME = re.compile(r"(?:@[^@/\s]+/)?[\w.\[\],-]+(?:$|[@=<>!~])")  # of a package, not of a place
 _NPM_PINNED = re.compile(r"(?:@[^@/\s]+/)?[^@/\s]+@v?\d+\.\d+\.\d+[\w.+-]*")
 _PYPI_PINNED = re.compile(r"[\w.-]+(?:\[[\w.,-]*\])?(?:@|===?)v?\d[\w.!+]*")
 _PINNED_SOURCE = re.compile(r".*(?:@|#)[0-9a-f]{40}(?:#.*)?|(?:\.{0,2}/|/|[A-Za-z]:\\).*", re.DOTALL)
 
 
-def loaders(variables: Iterable[str]) -> tuple[str, ...]:
-    """Those of `variables` that decide which code a program loads."""
+def loaders(variables: Iterable[str], argv: Sequence[str] = ()) -> tuple[str, ...]:
+    """Those of `variables`, and of what `argv` has `env` set, that decide which code a program loads."""
+    given = argv[1:] if argv and _program(argv[0]) == "env" else ()
+    set_by_env = [word.partition("=")[0] for word in takewhile(_precedes_program, given) if "=" in word]
+    variables = (*variables, *set_by_env)
     return tuple(name for name in variables if name.upper() in _LOADERS or name.upper().startswith(_PREFIXES))
 
 
@@ -60,8 +78,8 @@ def unpinned(argv: Sequence[str]) -> str | None:
     """A line of warning where a package runner fetches whatever version is the newest; None: it does not."""
     argv = _started(argv)
     runner = _program(argv[0]) if argv else ""
-    package = _package(runner, argv[1:]) if runner in _RUNNERS else None
-    if package is None or _is_pinned(runner, package):
+    package = next((one for one in _packages(runner, argv[1:]) if not _is_pinned(runner, one)), None)
+    if package is None:
         return None
     example = _versioned(runner, package)
     return f"{runner} runs whatever version of {one_line(package, 80)} is the newest; pin it: {one_line(example, 100)}"
@@ -72,40 +90,67 @@ def _program(path: str) -> str:
 
 
 def _started(argv: Sequence[str]) -> Sequence[str]:
-    """The words of the program that `env` or `cmd /c` starts, with it left out."""
-    if not argv or _program(argv[0]) not in ("env", "cmd"):
+    """The words of the program that `env`, `cmd /c` or `sh -c` starts, with it left out."""
+    program = _program(argv[0]) if argv else ""
+    if program in _SHELLS:
+        line = next((after for word, after in pairwise(argv) if re.fullmatch("-[a-z]*c", word)), "")
+        return _words(line)
+    if program not in ("env", "cmd"):
         return argv
-    return list(dropwhile(lambda word: word.startswith(("-", "/c", "/C")) or "=" in word, argv[1:]))
+    return list(dropwhile(_precedes_program, argv[1:]))
+
+
+def _precedes_program(word: str) -> bool:
+    return word.startswith(("-", "/c", "/C")) or "=" in word
+
+
+def _words(line: str) -> list[str]:
+    import shlex  # only who starts servers through a shell pays for it
+
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return []
+    return words[1:] if words[:1] == ["exec"] else words
 
 
 def _versioned(runner: str, package: str) -> str:
     """How a version of `package` is named: the place of one that it may name now."""
-    if runner in ("uvx", "uv", "pipx"):
+    if runner in _PYTHONS:
         return f"{re.split('[@=<>!~]', package)[0]}==VERSION" if _NAME.match(package) else f"{package}@COMMIT"
     return f"{package[:1]}{package[1:].partition('@')[0]}@VERSION" if _NAME.match(package) else f"{package}#COMMIT"
 
 
-def _package(runner: str, words: Sequence[str]) -> str | None:
-    """The package that a runner's words name."""
-    words = list(words)
-    leading = 0
-    while leading < _RUNNERS[runner]:
-        if not words or words[0] not in _RUN_WORDS:
-            return None
-        words.pop(0)
-        leading += 1
-    while words:
-        word = words.pop(0)
+def _packages(runner: str, words: Sequence[str]) -> list[str]:
+    """The packages that a runner's words name, the program's own first."""
+    rest = next((found for run in _RUNNERS.get(runner, ()) if (found := _behind(run, words)) is not None), [])
+    own: list[str] = []
+    beside: list[str] = []
+    while rest:
+        word = rest.pop(0)
         option, equals, value = word.partition("=")
-        if option in _NAMING:
-            return value if equals else next(iter(words), None)
-        if word in _VALUED and words:
-            words.pop(0)
-        elif not word.startswith("-"):
-            return word
+        if not word.startswith("-"):
+            return [*(own or [word]), *beside]
+        if option not in _VALUED:
+            continue
+        value = value if equals else rest.pop(0) if rest else ""
+        if option in _BESIDE:
+            beside.append(value)
+        elif option in _NAMING and not (option == "-p" and runner in _PYTHONS):  # theirs is --python
+            own.append(value)
+    return [*own, *beside]
+
+
+def _behind(run: Sequence[str], words: Sequence[str]) -> list[str] | None:
+    """The words behind those of `run`, which options may precede; None: they are not there."""
+    for at in range(len(words) - len(run) + 1):
+        if tuple(words[at : at + len(run)]) == tuple(run):
+            return list(words[at + len(run) :])
+        if not words[at].startswith("-") and not (at and words[at - 1] in _VALUED):
+            return None
     return None
 
 
 def _is_pinned(runner: str, package: str) -> bool:
-    pattern = _PYPI_PINNED if runner in ("uvx", "uv", "pipx") else _NPM_PINNED
+    pattern = _PYPI_PINNED if runner in _PYTHONS else _NPM_PINNED
     return bool(pattern.fullmatch(package) or _PINNED_SOURCE.fullmatch(package))

@@ -160,7 +160,7 @@ def _entry(name: str, node: Node, file: ProjectFile, lookup: Lookup) -> Entry:
         node,
         {key: value for key, value in definition.items() if value},
         files,
-        loaders(env),
+        loaders(env, argv),
         tuple(warnings),
     )
 
@@ -201,8 +201,11 @@ def _files_of(written: Any, program: str | None, project: Path) -> dict[str, str
 
 
 def _paths(word: str) -> Iterator[str]:
-    """What may be a path in a word of a command. Nothing is expanded: behind a variable every ending may be one."""
+    """What may be a path in a word of a command, or in one that is a line for a shell. Nothing is expanded: behind a
+    variable every ending may be one."""
     bare = without(word)
+    if len(words := re.split(r"[\s;&|<>()'\"`]+", bare)) > 1:
+        yield from filter(None, words)
     for text in (bare, bare.partition("=")[2], bare.removeprefix("file://"), bare[2:] if bare.startswith("-") else ""):
         if text:
             yield text

@@ -86,9 +86,10 @@ def read_servers(root: Mapping[str, Node], expander: Expander) -> tuple[Entries,
 
 def _hygiene(node: Node, server: ServerConfig) -> list[str]:
     warnings = []
-    if risk := unpinned([server.command or "", *server.args]):
+    argv = [server.command or "", *server.args]
+    if risk := unpinned(argv):
         warnings.append(describe(node, risk))
-    if names := loaders(server.env):
+    if names := loaders(server.env, argv):
         warnings.append(describe(node, f"sets variables that make programs run other code: {', '.join(names)}"))
     return [] if server.disabled else warnings
 

@@ -9,6 +9,9 @@ def test_variables_that_load_code_are_known() -> None:
     assert loaders(["LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "DYLD_INSERT_LIBRARIES", "path", *harmless]) == (
         *("LD_PRELOAD", "NODE_OPTIONS", "PYTHONPATH", "DYLD_INSERT_LIBRARIES", "path"),
     )
+    assert loaders(["A"], ["/usr/bin/env", "-i", "LD_PRELOAD=x.so", "B=1", "python", "NODE_OPTIONS=x"]) == (
+        "LD_PRELOAD",
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,11 @@ def test_variables_that_load_code_are_known() -> None:
         "/usr/bin/env -i A=1 npx server",
         "cmd /c npx server",
         "npx.exe server",
+        "npx -p first@1.0.0 -p second bin",
+        "npm --prefix /x exec -- server",
+        "uv --directory /x tool run server",
+        "uvx -p 3.12 --with beside server==1.0",
+        "bun x server",
     ],
 )
 def test_a_runner_that_takes_the_newest_version_gets_a_warning(words: str) -> None:
@@ -63,6 +71,10 @@ def test_the_warning_says_how_to_pin_it(words: str, pinned: str) -> None:
         "uvx --from git+https://example.org/x@0123456789abcdef0123456789abcdef01234567 x",
         "uv run server.py",
         "npm start",
+        "npm run build",
+        "uvx -p 3.12 server==1.0",
+        "uvx --with-requirements r.txt server==1.0",
+        "npx --loglevel silent server@1.0.0",
         "env A=1 npx server@1.2.3",
         "env",
         "python server.py",
@@ -72,6 +84,12 @@ def test_the_warning_says_how_to_pin_it(words: str, pinned: str) -> None:
 )
 def test_what_is_pinned_or_no_runner_gets_none(words: str) -> None:
     assert unpinned(words.split()) is None
+
+
+def test_a_line_for_a_shell_is_looked_into() -> None:
+    assert "newest" in (unpinned(["sh", "-c", "exec npx -y server"]) or "")
+    assert unpinned(["bash", "-lc", "npx -y server@1.0.0"]) is None
+    assert unpinned(["sh", "-c", "'"]) is None
 
 
 def test_entries_of_a_configuration_get_their_warnings() -> None:

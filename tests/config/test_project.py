@@ -106,6 +106,7 @@ def test_trust_is_bound_to_the_program_and_to_the_place(tmp_path: Path) -> None:
     "word",
     [
         *("run.py", "./run.py", "sub/../run.py", "--script=run.py", "-rrun.py", "file://{project}/run.py"),
+        *("exec ./run.py --port=1", "cd . && python 'run.py'; true"),
         *("${PWD}/run.py", "${ROOT:-.}/run.py", "${ROOT:-run.py}", "--script=${PWD}/run.py", "~/work/{name}/run.py"),
     ],
 )
