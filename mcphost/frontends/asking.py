@@ -157,11 +157,11 @@ class Asker:
     async def _trust(self, question: Trust) -> TrustDecision:
         self._say(self._paint.bold(f"? {one_line(question.title, 1000)}"))
         for line in question.lines:
-            self._say(f"  {visible(line)}")
+            self._say(f"  {_as_line(line)}")
         if question.changes:
             self._say("  It has changed since you trusted it:")
         for line in (*question.changes, *question.warnings):
-            self._say(self._paint.yellow(f"  ! {visible(line)}"))
+            self._say(self._paint.yellow(f"  ! {_as_line(line)}"))
         key, _ = await self._choose("Trust it? [y] yes  [n] no: ", "yn")
         return TrustDecision(trusted=key == "y")
 
@@ -327,8 +327,13 @@ def exact(value: Any) -> str:
     return visible(json.dumps(to_json(value), indent=2, ensure_ascii=False))
 
 
+def _as_line(text: str) -> str:
+    """`visible(text)` where no line break in it, as names of files may have, begins a line of its own."""
+    return visible(text).replace("\n", "\\n")
+
+
 def _why(question: ToolApproval) -> str:
-    return f" ({one_line(question.why)})" if question.why else ""
+    return f" ({one_line(question.why, 500)})" if question.why else ""
 
 
 def _default(field: form.Field) -> str:

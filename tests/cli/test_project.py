@@ -118,8 +118,12 @@ def test_no_is_no(repository: Repository) -> None:
 
 
 async def test_trust_shows_all_and_holds_until_something_changes(repository: Repository) -> None:
-    repository.write(env={"PAD": " " * 5000 + "\u202e\x1b]0;x\x07${HOME}"})
+    spoof = "a\n  runs        safe"
+    (repository.path / spoof).touch()
+    arguments = ["server.py", str(repository.mark), spoof]
+    repository.write(args=arguments, env={"PAD": " " * 5000 + "\u202e\x1b]0;x\x07${HOME}"})
     shown = repository.trust()
+    assert r"/a\n  runs        safe (sha256" in shown
     file = repository.path / ".mcp.json"
     assert str(file) in shown
     assert hashlib.sha256(file.read_bytes()).hexdigest() in shown
