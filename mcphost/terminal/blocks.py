@@ -2,8 +2,8 @@
 
 Law: CommonMark decides block structure line by line, and a sibling that a complete line has opened never changes the
 ones before it. So only the uncommitted lines are parsed, by block rules alone, and every top-level block but the last
-is final; of a list, every item but the last; of fenced code, every line. (A link reference that is defined after its
-use is not seen.)
+is final; of a list, every item but the last; of fenced code, every line. Link references stay as they are written: what
+is printed cannot learn where they lead, and their definitions say it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ _LISTS = ("bullet_list_open", "ordered_list_open")
 
 
 def parser() -> MarkdownIt:
-    """CommonMark with tables and strikethrough; HTML is text like any other."""
+    """CommonMark with tables and strikethrough; HTML is text like any other, and so are link references."""
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
+    markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return markdown.disable(["html_block", "html_inline", "reference"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ LINES = [
     "    indented", "   three", "1. one", "2. two", "1) paren", "10. ten", "> quote", ">", "> - quoted item", "> ```",
     "```", "```python", "~~~", "~~~~", "   ```", "    ```", "`code`", "| a | b |", "|---|---|", "| 1 | 2 |", "a | b",
     "***", "_ _ _", "<div>", "</div>", "\\# no head", "  continued", "- - deep", "-     five", "1.     five", "  > q",
+    "[ref]: http://x.org", "[r][ref]",
 ]  # fmt: skip
 
 

@@ -44,6 +44,11 @@ def test_a_table_that_is_too_wide_loses_no_cell() -> None:
     assert Renderer(color=False).document(table, 30).split("\n")[:2] == ["head0: cell", "head1: cell"]
 
 
+def test_where_a_link_reference_leads_stays_in_sight() -> None:
+    shown = Renderer(color=False).document("See [the docs][1].\n\n[1]: http://x.org\n", 60)
+    assert shown == "See [the docs][1].\n\n[1]: http://x.org"
+
+
 def test_the_oldest_folds_go_first_and_turns_open_from_the_last() -> None:
     folds = Folds(most=10)
     for turn in ("aaaa", "bbbb", "cccc"):
