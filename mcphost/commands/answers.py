@@ -69,16 +69,17 @@ async def write(name: str, text: str) -> str:
     Raises:
         UsageError: it exists already, or cannot be written.
     """
-    path = await anyio.Path(name).expanduser()
     try:
+        path = await anyio.Path(name).expanduser()
         async with await path.open("x", encoding="utf-8") as file:
             await file.write(text if text.endswith("\n") else text + "\n")
     except FileExistsError:
         raise UsageError(
             f"{one_line(name, 300)} exists already", hint="Give another name: nothing is overwritten."
         ) from None
-    except OSError as error:
-        raise UsageError(f"{one_line(name, 300)} cannot be written: {error.strerror}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{one_line(name, 300)} cannot be written: {why}") from None
     return f"Written: {await path.absolute()}, {len(text):,} characters."
 
 

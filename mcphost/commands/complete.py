@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
 
 import anyio
 
@@ -74,9 +73,9 @@ def _files(word: str) -> list[Offer]:
     head = word[: word.rfind("/") + 1]
     hidden = word[len(head) :].startswith(".")
     try:
-        with os.scandir(Path(head or ".").expanduser()) as entries:
+        with os.scandir(os.path.expanduser(head or ".")) as entries:
             found = [(entry.name, _kind(entry)) for entry, _ in zip(entries, range(MOST_FILES), strict=False)]
-    except OSError:
+    except (OSError, ValueError):
         return []
     shown = sorted(offer for offer in found if hidden or not offer[0].startswith("."))
     return [(f"{head}{name}/" if kind == DIRECTORY else f"{head}{name}", kind) for name, kind in shown]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import os
 from pathlib import Path
 
 from mcphost.errors import UsageError
@@ -20,12 +21,12 @@ def attached(name: str) -> Block | None:
         UsageError: it cannot be read, or is larger than `MOST_BYTES`.
     """
     try:
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))
         if not path.is_file():
             return None
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{one_line(name, 300)} cannot be attached: {error}") from None
     if len(data) > MOST_BYTES:
         raise UsageError(

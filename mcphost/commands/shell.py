@@ -11,16 +11,27 @@ from collections.abc import Callable, Mapping
 
 import anyio
 
+from mcphost.errors import UsageError
+
 GRACE = 0.5  # seconds between SIGTERM and SIGKILL
 
 
 async def run(command: str, environ: Mapping[str, str], show: Callable[[str], None]) -> int:
     """Run `command` and give what it writes to `show`, in whole lines; returns its exit code. Cancelled, it ends all
-    that the command started. It reads nothing: the keyboard is the chat's."""
+    that the command started. It reads nothing: the keyboard is the chat's.
+
+    Raises:
+        UsageError: the shell cannot be started.
+    """
     shell = environ.get("SHELL") or "/bin/sh"
-    process = await asyncio.create_subprocess_exec(
-        shell, "-c", command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ, start_new_session=True
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            shell, "-c", command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ, start_new_session=True
+        )
+    except OSError as error:
+        raise UsageError(f"the shell {shell!r} cannot be started: {error.strerror}", hint="Set SHELL.") from None
+    except ValueError as error:
+        raise UsageError(f"that is no command: {error}") from None
     try:
         await _read(process, show)
         return await process.wait()

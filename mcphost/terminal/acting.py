@@ -55,6 +55,9 @@ class Actor:
             self._shells.add(scope)
             try:
                 code = await shell.run(command, self._environ, self._frontend.output)
+            except McpHostError as error:
+                self._frontend.fail(str(error))
+                return
             finally:
                 self._shells.discard(scope)
             if code:

@@ -5,6 +5,7 @@ Law 5: a name that could act on a terminal is not offered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mcphost.servers.wire import WirePrompt
 
 MOST_TEMPLATES = 5  # that are asked about for one URI
+
+_MENTION = re.compile(r"""(?<!\S)@(?:"[^"\n]*|\S*)$""")
 
 
 class ChatCompleter(LineCompleter):
@@ -41,14 +44,17 @@ class ChatCompleter(LineCompleter):
         if before.startswith("/"):
             if found := _prompt(chat, registry, before):
                 server, prompt, typing = found
-                names = best(_arguments(prompt, typing.given), typing.word)
+                begun = (one for one in _arguments(prompt, typing.given) if one[0].startswith(typing.word))
+                names = best(begun, typing.word)
                 return [(typing.word, [*names, *best(_values(server, prompt, typing, suggest), "")])]
             offers = await command_offers(chat, registry, before)
-            return [(word, offers if " " in before else [*offers, *best(_prompts(chat), word)])]
-        if word.startswith("@"):
-            files = [(f"@{path}", what) for path, what in await file_offers(word[1:]) if " " not in path]
+            return [(word, offers if " " in before else best([*offers, *_prompts(chat)], word))]
+        if mention := _MENTION.search(before):
+            word = mention[0].replace('"', "")
+            files = [(f"@{path}", what) for path, what in await file_offers(word[1:])]
             listed = best([*files, *_resources(chat)], word)
-            return [(word, [*listed, *best(_from_templates(chat, word, suggest), "")])]
+            suggested = best(_from_templates(chat, word, suggest), "")
+            return [(mention[0], [(_quoted(name), what) for name, what in (*listed, *suggested)])]
         if "__" in word or (asked and word):
             tools = chat.toolbox.snapshot().values()
             return [(word, best(((tool.name, tool.for_model().description) for tool in tools), word))]
@@ -103,6 +109,13 @@ def _resources(chat: Chat) -> Iterator[Offer]:
         for template in server.templates:
             what = f"{template.get('title') or template['name']}: {template['uriTemplate']}"
             yield f"@{server.name}:{template['uriTemplate'].partition('{')[0]}", what
+
+
+def _quoted(mention: str) -> str:
+    """It as it is to stand in a message; behind a directory it goes on, and its quotes stay open."""
+    if " " not in mention:
+        return mention
+    return f'@"{mention[1:]}' + ("" if mention.endswith("/") else '"')
 
 
 def _from_templates(chat: Chat, word: str, suggest: Suggest) -> Iterator[Offer]:

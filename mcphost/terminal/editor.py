@@ -18,7 +18,11 @@ def edited(text: str, environ: Mapping[str, str]) -> str:
     Raises:
         UsageError: it cannot be started, or it failed.
     """
-    command = shlex.split(environ.get("VISUAL") or environ.get("EDITOR") or "vi")
+    program = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+    try:
+        command = shlex.split(program) or ["vi"]
+    except ValueError as error:
+        raise UsageError(f"{program!r} is no editor's command: {error}", hint="Set EDITOR.") from None
     with tempfile.TemporaryDirectory(prefix="mcphost-") as directory:
         path = Path(directory) / "message.md"
         path.write_text(text, encoding="utf-8")

@@ -98,6 +98,43 @@ async def test_a_shell_command_is_shown_and_not_sent_and_esc_ends_it(tmp_path: P
         assert texts(tty.conversation) == ["hello"]
 
 
+async def test_a_shell_or_an_editor_that_cannot_be_started_is_said() -> None:
+    async with chatting(ScriptedModel([]), environ={"SHELL": "/no/shell", "EDITOR": "vi 'x"}) as tty:
+        await tty.ready()
+        await sent(tty, "!echo one")
+        await tty.see("the shell '/no/shell' cannot be started: No such file or directory")
+        tty.type("two\x18\x05")
+        await tty.see("is no editor's command: No closing quotation", "> two")
+
+
+async def test_a_home_that_nobody_has_is_a_name_like_any_other() -> None:
+    async with chatting(ScriptedModel(["one"])) as tty:
+        await tty.ready()
+        await sent(tty, "see @~nobody.here/x")
+        await tty.see("one", "ready ·")
+        await sent(tty, "/save ~nobody.here/x")
+        await tty.see("~nobody.here/x cannot be written")
+
+
+async def test_what_has_spaces_is_completed_in_quotes(tmp_path: Path) -> None:
+    (tmp_path / "my notes").mkdir()
+    (tmp_path / "my notes" / "one two.txt").write_text("three")
+    model = ScriptedModel(["ok"])
+    async with chatting(model, size=(160, 30)) as tty:
+        await tty.ready()
+        tty.type(f"@{tmp_path}/my")
+        await tty.see("notes/ ")
+        tty.type("\t")
+        await tty.see("my notes/")
+        tty.type("one")
+        await tty.see("file, 5 bytes")
+        tty.type("\t")
+        await tty.see('one two.txt"')
+        tty.type(ENTER)
+        await tty.see("ok", "attached file://")
+    assert "three" in str(model.requests[0].messages)
+
+
 async def test_answers_go_to_the_clipboard_and_to_files(tmp_path: Path) -> None:
     async with chatting(ScriptedModel([ANSWER])) as tty:
         await tty.ready()
