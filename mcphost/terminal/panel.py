@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import DynamicCompleter
+from prompt_toolkit.completion import CompleteEvent, DynamicCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -160,7 +160,7 @@ class Panel:
 
     def _focus(self) -> None:
         get_app().layout.focus(self._line)
-        self._buffer.start_completion()
+        self._buffer.start_completion(complete_event=CompleteEvent(text_inserted=True))
 
     def touched(self) -> None:
         """A key was pressed: one that comes before the question is armed is meant for the input line."""

@@ -227,6 +227,33 @@ async def test_a_server_that_does_not_answer_keeps_nobody_from_typing() -> None:
         await tty.see("Sent.")
 
 
+async def test_a_late_suggestion_is_offered_and_not_taken() -> None:
+    late = asyncio.Event()
+
+    async def complete(params: Mapping[str, Any]) -> dict[str, Any]:
+        await late.wait()
+        return {"completion": {"values": ["Ulm"]}}
+
+    async with chatting(ScriptedModel([]), servers={"travel": travel(complete=complete)}) as tty:
+        await ready(tty)
+        tty.type("/trip" + ENTER)
+        await tty.see("needs from", "\nfrom:\n")
+        late.set()
+        await tty.see("\nfrom:\n Ulm")
+
+
+async def test_tab_takes_what_begins_as_it_was_typed() -> None:
+    """Neither a command that has the letters elsewhere, nor the name of an argument that does."""
+    async with chatting(ScriptedModel([]), servers={"travel": travel()}) as tty:
+        await ready(tty)
+        tty.type("/tr")
+        await tty.see("/travel:trip")
+        tty.type("\t ")
+        await tty.see("> /travel:trip\n", "from=", "Ulm")
+        tty.type("m")
+        await tty.miss("from=")
+
+
 async def test_a_server_that_fails_to_complete_suggests_nothing() -> None:
     was_asked = asyncio.Event()
 
