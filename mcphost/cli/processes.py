@@ -47,7 +47,7 @@ def gc(dry_run: bool) -> int:
     orphans = [found for found in census() if found.orphaned]
     for group in _servers(orphans):
         pids = ", ".join(str(found.pid) for found in group)
-        click.echo(f"{'would end' if dry_run else 'ending'} {one_line(group[0].server)}: {pids}")
+        click.echo(f"{'would end' if dry_run else 'ending'} {one_line(group[0].server, 60)}: {pids}")
     left = [] if dry_run else end(orphans)
     for found in left:
         click.echo(f"{found.pid} does not end, not even by KILL", err=True)
@@ -64,7 +64,7 @@ def _row(group: Sequence[Found]) -> tuple[str, ...]:
     first = group[0]
     host = f"{first.host} (gone)" if first.orphaned else str(first.host)
     config = one_line(first.config) if first.config else "-"
-    return str(first.pid), one_line(first.server), _age(first.age), host, str(len(group)), config
+    return str(first.pid), one_line(first.server, 60), _age(first.age), host, str(len(group)), config
 
 
 def _row_json(group: Sequence[Found]) -> dict[str, object]:

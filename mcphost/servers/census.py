@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mcphost.errors import McpHostError
 from mcphost.servers.marks import ORIGIN, start_time
@@ -103,9 +104,20 @@ def _look(entry: str) -> Found | None:
                 for variable in environ.read().split(b"\0")
                 if variable.startswith((MARK.encode(), ORIGIN.encode()))
             )
-        origin = json.loads(variables[ORIGIN])
-        return Found(
-            pid, started, variables[MARK], origin["server"], origin["config"], origin["host"], origin["started"]
-        )
-    except (OSError, KeyError, TypeError, ValueError):  # it ended, or carries no mark of ours
+        origin = _origin(json.loads(variables[ORIGIN]))
+        return Found(pid, started, variables[MARK], **origin) if origin else None
+    except (OSError, KeyError, ValueError, RecursionError):  # it ended, or carries no mark of ours
         return None
+
+
+def _origin(written: Any) -> dict[str, Any] | None:
+    """What a process says of where it comes from, if that can be: it may have forged it."""
+    match written:
+        case {
+            "server": str(server),
+            "config": str() | None as config,
+            "host": int(host),
+            "started": int() | None as started,
+        }:
+            return {"server": server, "config": config, "host": host, "host_started": started}
+    return None

@@ -68,8 +68,13 @@ async def test_a_pid_that_became_another_process_is_left_alone() -> None:
     await process.wait()
 
 
-async def test_a_forged_or_broken_mark_is_nobodys() -> None:
-    environ = {**os.environ, "MCPHOST_RUN": "x", ORIGIN: "[1"}
+@pytest.mark.parametrize(
+    "mark",
+    ["[1", "[" * 50_000, '"host"', '{"server": 1, "config": "c", "host": 1, "started": 1}'],
+    ids=["broken", "deep", "text", "wrong types"],
+)
+async def test_a_forged_or_broken_mark_is_nobodys(mark: str) -> None:
+    environ = {**os.environ, "MCPHOST_RUN": "x", ORIGIN: mark}
     process = await asyncio.create_subprocess_exec("sleep", "60", env=environ)
     assert process.pid not in [found.pid for found in census()]
     process.kill()
