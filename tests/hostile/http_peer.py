@@ -601,6 +601,12 @@ def stream_many_lines(exchange: Exchange) -> None:
         exchange.chunk(b"data: x\n" * 5000)
 
 
+@stream("events of another kind for ever", "limit")
+def stream_other_events(exchange: Exchange) -> None:
+    while True:
+        exchange.chunk(b"event: other\ndata: 1\n\n" * 3000)
+
+
 @stream("notifications for ever", "limit", slow=True)
 def stream_endless_notifications(exchange: Exchange) -> None:
     end = time.monotonic() + 5
@@ -726,6 +732,13 @@ def stream_asks_much(exchange: Exchange) -> None:
     finish(exchange)
 
 
+@fault("chunks of one byte without end", "b", "call", "limit")
+def tiny_chunks(exchange: Exchange) -> None:
+    exchange.start("application/json")
+    while True:
+        exchange.raw(b"1\r\n \r\n" * 10_000)
+
+
 @fault("the stream of the server ends at once, for ever", "c", "stream", "up", eras=("legacy",))
 def storm(exchange: Exchange) -> None:
     exchange.start(EVENTS)
@@ -743,6 +756,11 @@ def garbage_stream(exchange: Exchange) -> None:
 @fault("the stream of the server is refused oddly", "c", "stream", "up", eras=("legacy",))
 def refused_stream(exchange: Exchange) -> None:
     exchange.reply("500 Internal Server Error", HTML, "text/html")
+
+
+@fault("the stream of the server is nowhere", "c", "stream", "up", eras=("legacy",))
+def no_stream(exchange: Exchange) -> None:
+    exchange.reply("404 Not Found", HTML, "text/html")
 
 
 @fault("the stream of the server floods", "c", "stream", "up", eras=("legacy",))

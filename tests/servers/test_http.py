@@ -304,6 +304,12 @@ async def test_a_forgotten_session_costs_one_call_and_is_renewed() -> None:
         assert peer.count("initialize") == 2
 
 
+async def test_a_server_without_a_stream_at_its_address_still_has_its_session() -> None:
+    async with faulty(lambda request: http("404 Not Found") if request.method == "GET" else None) as (server, peer):
+        assert (await server.call("work", {})).content[0]["text"] == "done"
+        assert peer.count("initialize") == 1
+
+
 async def test_a_session_that_is_never_deleted_does_not_hold_up_the_end() -> None:
     async def hang(request: Request) -> bytes:
         await asyncio.sleep(30)

@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import mcp_types as t
 from mcp.client.streamable_http import streamable_http_client
@@ -38,6 +39,7 @@ REDIRECTS = 5
 MAX_SESSION = 1024  # characters of a session id
 STREAMS = 8  # event streams opened within WINDOW before reopening slows down, by half a second and ever more
 WINDOW = 30.0  # seconds; also the longest pause
+TURN = 0.02  # seconds that reading one body may keep the event loop
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
@@ -100,7 +102,7 @@ class Guard(httpx2.AsyncBaseTransport):
             return httpx2.Response(
                 response.status_code,
                 headers=kept(response.headers),
-                stream=_Events(Events(unread, id, limit=limit, chatter=self._chatter), self),
+                stream=_Paused(_Events(Events(unread, id, limit=limit, chatter=self._chatter), self)),
                 request=request,
             )
         if response.status_code in (202, 204) or 300 <= response.status_code < 400:
@@ -146,7 +148,7 @@ class Guard(httpx2.AsyncBaseTransport):
         self, request: httpx2.Request, response: httpx2.Response, kind: str, body: bytes
     ) -> httpx2.Response:
         status = response.status_code
-        if status == 404 and _SESSION in request.headers:
+        if status == 404 and request.method == "POST" and _SESSION in request.headers:
             self.broken, self.forgotten = "forgot this session (HTTP 404)", True
             self.forget()
             return _fault(request, "cut", f"it {self.broken}")
@@ -165,6 +167,24 @@ class Guard(httpx2.AsyncBaseTransport):
         self._opened = [opened for opened in self._opened if now - opened < WINDOW] + [now]
         if (excess := len(self._opened) - STREAMS) > 0:
             await anyio.sleep(min(WINDOW, 0.5 * 2.0**excess))
+
+
+class _Paused(httpx2.AsyncByteStream):
+    """A body or its events, with turns for others in between: tiny ones come out of one read by the thousand."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        began = time.monotonic()
+        async for part in self._stream:
+            yield part
+            if time.monotonic() - began > TURN:
+                await anyio.lowlevel.checkpoint()
+                began = time.monotonic()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 class _Events(httpx2.AsyncByteStream):
@@ -262,7 +282,8 @@ def _id(request: httpx2.Request) -> t.RequestId | None:
 
 def _unread(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """`response` as one that decompresses; the transport's own does not."""
-    return httpx2.Response(response.status_code, headers=response.headers, stream=response.stream, request=request)
+    stream = _Paused(cast(httpx2.AsyncByteStream, response.stream))
+    return httpx2.Response(response.status_code, headers=response.headers, stream=stream, request=request)
 
 
 def _within(home: httpx2.URL, url: httpx2.URL) -> bool:
