@@ -49,7 +49,7 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """`text` with `[secret NAME]` in place of each secret."""
-        if self._pattern is None or not any(secret in text for secret in self._names):
+        if self._pattern is None or len(text) < SHORTEST or not any(secret in text for secret in self._names):
             return text
         return self._pattern.sub(lambda match: f"[secret {self._names[match[0]]}]", text)
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 MAX_SCHEMAS = 5_000  # subschemas one value may have to be held against, references unfolded
 MAX_WORK = 20_000_000  # subschemas times values: about 0.1 s
+HEAVY = 5_000  # values, or as many pieces of 64 characters: about 10 ms to look through
 MAX_EXPLAINED_WORK = 20_000  # finding out what is wrong costs a thousand times more than finding out that it is
 
 _ONE_LEVEL_DOWN = {
@@ -36,6 +37,18 @@ def measured(value: Any, most: int) -> tuple[int, int]:
         depth, count = depth + 1, count + len(level)
         level = [child for node in level for child in children(node)]
     return depth, count
+
+
+def is_heavy(value: Any) -> bool:
+    """Whether looking through a JSON value is more than the event loop should do in one go."""
+    work, rest = 0, [value]
+    while rest:
+        found = rest.pop()
+        work += 1 + (len(found) // 64 if isinstance(found, str) else 0)
+        rest += children(found)
+        if work + len(rest) > HEAVY:
+            return True
+    return False
 
 
 def children(node: Any) -> Iterable[Any]:

@@ -774,6 +774,7 @@ raw("15 MB of objects", "f", "error", lambda: with_member(repeated('{"a":1}', 15
 raw("15 MB of lists", "f", "error", lambda: with_member(repeated("[]", 15)), "values")
 raw("8 MB of quotes", "f", "answer", lambda: message('1,2,\\n\\"' * 2**20) + "\n")
 raw("a text of 15 MB", "f", "answer", lambda: message("x" * 15_000_000) + "\n")
+raw("15 MB of escapes", "f", "answer", lambda: message(r"\u202e" * 2_500_000 + r"\ud800") + "\n")
 raw("a text of 50 MB", "f", "error", lambda: message("x" * 50_000_000) + "\n", "larger than 16 MiB")
 raw(
     "a text of 50 MB, id last",

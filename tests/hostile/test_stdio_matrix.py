@@ -23,7 +23,9 @@ ROWS = rows(FAULTS.values(), "eras", each=lambda fault: (fault.kind, fault.expec
 
 
 def peer(name: str, fault: str, era: str, pids: Path) -> ServerConfig:
-    return ServerConfig(name, command=sys.executable, args=arguments(PEER, fault, era=era, pids=pids))
+    args = arguments(PEER, fault, era=era, pids=pids)
+    # With a secret, whatever the peer says is searched for it.
+    return ServerConfig(name, command=sys.executable, args=args, env={"PEER_TOKEN": "canary-of-a-peer"})
 
 
 @pytest.mark.parametrize(("fault", "era"), ROWS)

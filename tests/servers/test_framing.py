@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from typing import Any
 
 import mcp_types as t
@@ -111,6 +112,16 @@ def test_an_unpaired_surrogate_costs_one_character_and_pairs_stay() -> None:
     [message] = decode(rb'{"jsonrpc":"2.0","id":1,"result":{"x":"\ud83d\ude00 \\ud800 \ud800b\udc00"}}')
     assert isinstance(message, t.JSONRPCResponse)
     assert message.result == {"x": "\U0001f600 \\ud800 \ufffdb\ufffd"}
+
+
+def test_repairing_millions_of_escapes_takes_no_more_memory_than_the_line() -> None:
+    line = rb'{"jsonrpc":"2.0","id":1,"result":{"x":"' + rb"\u202e" * 500_000 + rb'\ud800"}}'
+    tracemalloc.start()
+    try:
+        decode(line)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(line)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_servers_own_error_never_passes_for_a_closed_connection() -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol
 
 import anyio
+import anyio.to_thread
 import mcp_types as t
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.dispatcher import coerce_request_id
@@ -24,7 +25,8 @@ from mcphost.config.schema import Limits
 from mcphost.config.secrets import NONE, Secrets
 from mcphost.servers.adapter.errors import local_error
 from mcphost.servers.adapter.flood import Flood
-from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, MAX_ITEMS, Kind, too_deep
+from mcphost.servers.adapter.salvage import FIELDS, MAX_DEPTH, Kind, too_deep
+from mcphost.servers.weight import is_heavy
 from mcphost.servers.wire import Passed, Tap
 from mcphost.text import encodable, one_line
 
@@ -113,6 +115,7 @@ class Edge:
         self.probe_ends = math.inf
         self.reading = anyio.CancelScope()  # around the wait for the next message
         self._requests: dict[t.RequestId, tuple[str, bool]] = {}  # open ones: method, modern
+        self._list_items = limits.list_items
         self._flood = Flood.of(limits)
         self._flooded = False
 
@@ -157,12 +160,18 @@ class Edge:
         self._show("host", message)
         return item
 
+    async def redact(self, message: t.JSONRPCMessage) -> None:
+        """Take every secret out of what came, away from the loop where that takes a while."""
+        if is_heavy(_said(message)):
+            await anyio.to_thread.run_sync(_redact, message, self._secrets)
+        else:
+            _redact(message, self._secrets)
+
     def inbound(self, item: SessionMessage | Exception) -> SessionMessage | Exception | None:
         """What the Client gets to see of `item`; None: nothing."""
         if isinstance(item, Exception):
             return item
         message = item.message
-        _redact(message, self._secrets)
         self._show("server", message)
         admitted = self._admits(message)
         if isinstance(message, t.JSONRPCNotification):
@@ -173,7 +182,7 @@ class Edge:
                 self.probe_ends = math.inf
                 self._observer.probed("answered")
             if isinstance(message, t.JSONRPCResponse) and method:
-                item.message = _received(message, method, modern)
+                item.message = _received(message, method, modern, self._list_items)
         return item if admitted else None
 
     def _admits(self, message: t.JSONRPCMessage) -> bool:
@@ -221,6 +230,8 @@ class _Incoming:
             received = None
             with anyio.CancelScope(deadline=self._edge.probe_ends) as self._edge.reading:
                 received = await self._receive()
+            if isinstance(received, SessionMessage):
+                await self._edge.redact(received.message)
             item = self._edge.inbound(received) if received is not None else self._edge.silence()
             if item is not None:
                 return item
@@ -294,7 +305,9 @@ def _declare(params: dict[str, Any] | None, meta: dict[str, Any]) -> None:
         params["capabilities"] = {key: value for key, value in declared.items() if key != "extensions"}
 
 
-def _received(message: t.JSONRPCResponse, method: str, modern: bool) -> t.JSONRPCResponse | t.JSONRPCError:
+def _received(
+    message: t.JSONRPCResponse, method: str, modern: bool, list_items: int
+) -> t.JSONRPCResponse | t.JSONRPCError:
     result = message.result
     kind = result.get("resultType", "complete") if modern else "complete"
     if kind == "input_required" and method in _ASKING:
@@ -302,10 +315,10 @@ def _received(message: t.JSONRPCResponse, method: str, modern: bool) -> t.JSONRP
     if kind != "complete" and (kind, method) != ("task", "tools/call"):
         text = f"its answer has the unknown resultType {one_line(str(kind), 60)!r}"
         return t.JSONRPCError(jsonrpc="2.0", id=message.id, error=local_error("invalid", text))
-    return t.JSONRPCResponse(jsonrpc="2.0", id=message.id, result=_stub(method, result, modern))
+    return t.JSONRPCResponse(jsonrpc="2.0", id=message.id, result=_stub(method, result, modern, list_items))
 
 
-def _stub(method: str, result: dict[str, Any], modern: bool) -> dict[str, Any]:
+def _stub(method: str, result: dict[str, Any], modern: bool, list_items: int) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     if modern:
         defaults["resultType"] = "complete"
@@ -314,7 +327,7 @@ def _stub(method: str, result: dict[str, Any], modern: bool) -> dict[str, Any]:
     if method in _STUBS:
         body = _STUBS[method]
     elif method in _LISTS:
-        body = _listed(_LISTS[method], result, modern)
+        body = _listed(_LISTS[method], result, modern, list_items)
     else:
         return {**defaults, **result}
     carrier = Wire()
@@ -322,12 +335,12 @@ def _stub(method: str, result: dict[str, Any], modern: bool) -> dict[str, Any]:
     return {**defaults, **body, "_meta": {_WIRE: carrier}}
 
 
-def _listed(kind: Kind, result: dict[str, Any], modern: bool) -> dict[str, Any]:
+def _listed(kind: Kind, result: dict[str, Any], modern: bool, list_items: int) -> dict[str, Any]:
     """A page that the Client accepts: of tools the names and the schemas it mirrors into headers, of others nothing."""
     found = result.get(FIELDS[kind])
     if kind != "tools" or not isinstance(found, list):
         return {FIELDS[kind]: []}
-    named = [tool for tool in found[:MAX_ITEMS] if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+    named = [tool for tool in found[:list_items] if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
     return {"tools": [{"name": tool["name"], "inputSchema": _mirrored(tool, modern)} for tool in named]}
 
 
@@ -343,6 +356,12 @@ def _finite(number: Any) -> bool:
         return math.isfinite(number)
     except (TypeError, OverflowError):
         return False
+
+
+def _said(message: t.JSONRPCMessage) -> Any:
+    if isinstance(message, t.JSONRPCError):
+        return [message.error.message, message.error.data]
+    return message.result if isinstance(message, t.JSONRPCResponse) else message.params
 
 
 def _redact(message: t.JSONRPCMessage, secrets: Secrets) -> None:

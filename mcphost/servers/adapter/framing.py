@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any, TypeAlias
 
 import mcp_types as t
@@ -147,17 +148,24 @@ def _load(text: str) -> Any:
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:
-        paired = _ESCAPE.sub(_paired, text)
-        if paired == text:
+        paired = _paired(text)
+        if paired is None:
             raise
         value = from_json(paired, allow_inf_nan=False)
     _check_numbers(value)
     return value
 
 
-def _paired(escape: re.Match[str]) -> str:
-    """An unpaired surrogate replaced; any other escape as it is."""
-    return r"\ufffd" if len(escape[0]) == 6 else escape[0]
+def _paired(text: str) -> str | None:
+    """`text` with the escapes of unpaired surrogates replaced; None: it has none. Only these are kept while looking, as
+    there may be millions of others."""
+    written, at = StringIO(), 0
+    for escape in _ESCAPE.finditer(text):
+        if len(escape[0]) == 6:
+            written.write(text[at : escape.start()])
+            written.write(r"\ufffd")
+            at = escape.end()
+    return written.getvalue() + text[at:] if at else None
 
 
 def _check_numbers(value: Any) -> None:

@@ -41,7 +41,6 @@ _KEYS: Mapping[Kind, str] = {"tools": "name", "resources": "uri", "templates": "
 
 # Deeper schemas help nobody and break whoever walks them recursively.
 MAX_DEPTH = 64
-MAX_ITEMS = 10_000  # of one kind from one server, whatever its limits
 
 
 class Unread(str):
