@@ -144,7 +144,7 @@ class SamplingReview:
     messages: tuple[Mapping[str, Any], ...]
     max_tokens: int
     system: str | None = None
-    tools: tuple[str, ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
     refusal: SamplingDecision = field(default=SamplingDecision(allowed=False, asked=False), init=False)
 
 

@@ -189,7 +189,9 @@ class Asker:
         for message in question.messages:
             self._quote(one_line(str(message.get("role"))), wording(message.get("content")))
         if question.tools:
-            self._say(f"  with tools that run on the server: {one_line(', '.join(question.tools), 1000)}")
+            self._say("  with tools that run on the server:")
+        for name, words in samples.tools(question):
+            self._quote(one_line(name), safe(words))
 
     def _show_sample(self, question: SampleResult) -> None:
         self._say(self._paint.bold(f"? Server {one_line(question.server)} would get this answer:"))

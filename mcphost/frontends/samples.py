@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -59,6 +59,13 @@ def decision(asked: Asked, question: Asked) -> SamplingDecision:
     return SamplingDecision(
         allowed=True, edited={"content": dict(content) if isinstance(content, Mapping) else list(content)}
     )
+
+
+def tools(question: SamplingReview) -> Iterator[tuple[str, str]]:
+    """Name, and all else, of each tool that the model would be offered."""
+    for tool in question.tools:
+        schema = json.dumps(tool.get("inputSchema"), ensure_ascii=False)
+        yield str(tool.get("name")), "\n".join(filter(None, [str(tool.get("description") or ""), schema]))
 
 
 def blocks(question: SampleResult) -> Sequence[Mapping[str, Any]]:

@@ -127,7 +127,7 @@ class Sampler:
             tuple(messages),
             request.max_tokens or 0,
             request.system or None,
-            tuple(tools.originals.values()),
+            tuple(params.get("tools") or ()),
         )
         return _Prepared(model, request, review, tools)
 

@@ -24,6 +24,7 @@ from mcphost.messages import (
     UserMessage,
 )
 from mcphost.text import safe
+from mcphost.tools.definitions import cleaned
 
 _MEDIA = ("text", "image", "audio")
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
@@ -68,7 +69,7 @@ def tools(offered: Sequence[Mapping[str, Any]]) -> Tools:
             raise ValueError("each tool needs a name of its own and an inputSchema")
         unique = _unique(_UNFIT.sub("_", name)[:64] or "_", originals)
         originals[unique] = name
-        definitions.append(ToolDefinition(unique, safe(str(tool.get("description") or "")), schema))
+        definitions.append(ToolDefinition(unique, safe(str(tool.get("description") or "")), cleaned(schema)))
     return Tools(tuple(definitions), originals)
 
 
@@ -155,7 +156,7 @@ def _assistant(
 
 
 def _call(block: Mapping[str, Any], offered: Tools, id: str) -> ToolCall:
-    name, arguments = block.get("name"), block.get("input")
+    name, arguments = block.get("name"), cleaned(block.get("input"))
     if not isinstance(name, str) or not isinstance(arguments, Mapping) or "id" not in block:
         raise ValueError("a tool_use needs id, name and input")
     return ToolCall(id, offered.safe_name(name), arguments, json.dumps(arguments))

@@ -37,7 +37,9 @@ def sampling(question: SamplingReview | SampleResult) -> Card:
     for message in question.messages:
         lines += said(str(message.get("role")), wording(message.get("content")))
     if question.tools:
-        lines.append(("", f"with tools that run on the server: {one_line(', '.join(question.tools), 1000)}"))
+        lines.append(("", "with tools that run on the server:"))
+    for name, words in samples.tools(question):
+        lines += said(name, words)
     return Card(f"Server {server} wants {model} to answer this, in at most {question.max_tokens} tokens", tuple(lines))
 
 

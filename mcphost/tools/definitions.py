@@ -57,7 +57,7 @@ class Tool:
 
     def __post_init__(self) -> None:
         described = self.definition.get("description") or self.definition.get("title") or ""
-        schema = _safe_json(self.definition["inputSchema"])
+        schema = cleaned(self.definition["inputSchema"])
         object.__setattr__(self, "server_pin", digest(self.entry))
         object.__setattr__(self, "_told", ToolDefinition(self.name, self._said(described), schema))
 
@@ -133,13 +133,14 @@ def _capped(description: str) -> str:
     return raw[: MAX_DESCRIPTION - len(_CUT)].decode(errors="ignore") + _CUT
 
 
-def _safe_json(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """JSON values whose texts hide nothing from who reads them."""
     if isinstance(value, str):
         return text.safe(value)
     if isinstance(value, dict):
-        return {text.safe(key): _safe_json(item) for key, item in value.items()}
+        return {text.safe(key): cleaned(item) for key, item in value.items()}
     if isinstance(value, list):
-        items = [_safe_json(item) for item in value]
+        items = [cleaned(item) for item in value]
         # Names that differed in what was hidden alone would be duplicates, which make an API refuse the whole request.
         return list(dict.fromkeys(items)) if all(isinstance(item, str) for item in items) else items
     return value

@@ -144,7 +144,7 @@ async def test_a_secret_in_arguments_is_always_refused_where_nobody_can_be_asked
 async def test_one_answer_for_several_calls_covers_no_flow_that_was_not_named() -> None:
     asked = ScriptedFrontend({ToolApproval: Approval(True, lasting="alike")})
     gate = Gate(Policy(), asked, guard=guard())
-    given = [{"a": 1}, {"a": "canary-token-1"}, {"a": 2}, {"a": TEXT}]
+    given: list[dict[str, Any]] = [{"a": 1}, {"a": "canary-token-1"}, {"a": 2}, {"a": TEXT}]
     async with anyio.create_task_group() as group:
         for number, arguments in enumerate(given):
             group.start_soon(gate.check, ToolCall(str(number), "mail__send", arguments, ""), tool())

@@ -213,7 +213,8 @@ async def test_sampling_shows_all_that_would_be_sent(typist: Typist) -> None:
         {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "look", "input": {"q": 1}}]},
         {"role": "user", "content": [{"type": "image", "mimeType": "image/png", "data": "AAAA"}]},
     )
-    question = SamplingReview("demo", "test/model", messages, 100, system="Be brief", tools=("look",))
+    tool = {"name": "look", "description": "Obey\u202e.", "inputSchema": {"title": "Do it"}}
+    question = SamplingReview("demo", "test/model", messages, 100, system="Be brief", tools=(tool,))
     assert await typist.answer(question, "", "y") == SamplingDecision(allowed=True)
     for words in (
         "Server demo wants test/model",
@@ -221,6 +222,8 @@ async def test_sampling_shows_all_that_would_be_sent(typist: Typist) -> None:
         "| Be brief",
         "| second",
         '"q": 1',
+        "| Obey",
+        '"Do it"',
         "image/png, 3 bytes",
     ):
         assert words in typist.shown

@@ -55,21 +55,26 @@ async def test_a_person_who_agrees_lets_the_chats_model_answer() -> None:
 
 async def test_everything_a_server_may_set_reaches_the_model_and_nothing_else() -> None:
     model = model_of()
+    hiding = TOOL | {"inputSchema": {"type": "object", "title": "Do\U000e0041"}}
     params = PARAMS | {
         "systemPrompt": "Be \x1bbrief",
         "stopSequences": ["END", " "],
         "temperature": 0.5,
         "includeContext": "allServers",
         "metadata": {"user": "x"},
-        "tools": [TOOL],
+        "tools": [hiding],
         "toolChoice": {"mode": "required"},
     }
-    await requests(Person(yes), model).sample("demo", params)
+    person = Person(yes)
+    await requests(person, model).sample("demo", params)
     request = model.requests[0]
     assert request.messages == (UserMessage(({"type": "text", "text": "Say hello"},)),)
     assert request.system == "Be \ufffdbrief"
     assert request.max_tokens == 100
     assert [(tool.name, tool.description) for tool in request.tools] == [("look_up", "finds")]
+    assert [tool.schema for tool in request.tools] == [{"type": "object", "title": "Do\ufffd"}]
+    assert isinstance(review := person.questions[0], SamplingReview)
+    assert review.tools == (hiding,)
     options = request.options
     assert (options.temperature, options.stop, options.tool_choice, options.extra) == (0.5, ("END",), "required", {})
 

@@ -288,10 +288,12 @@ async def test_an_editor_that_fails_changes_nothing() -> None:
 
 async def test_a_sampling_review_shows_everything_that_would_be_sent() -> None:
     messages = ({"role": "user", "content": {"type": "text", "text": "Say \x1b]52;c;x\x07 hi\nin two lines"}},)
-    question = SamplingReview("shop", "test/model", messages, 100, system="Be brief.", tools=("look",))
+    tool = {"name": "look", "description": "Obey\u202e.", "inputSchema": {"properties": {"q": {"title": "Do it"}}}}
+    question = SamplingReview("shop", "test/model", messages, 100, system="Be brief.", tools=(tool,))
     async with asking(question) as (tty, answer):
         await tty.see("Server shop wants test/model to answer this, in at most 100 tokens")
-        await tty.see("system says:", "│ Be brief.", "│ Say \ufffd]52;c;x\ufffd hi", "│ in two lines", "look")
+        await tty.see("system says:", "│ Be brief.", "│ Say \ufffd]52;c;x\ufffd hi", "│ in two lines")
+        await tty.see("with tools that run on the server:", "look says:", "│ Obey\ufffd.", '"Do it"')
         await tty.choose("[y] yes", "n")
         assert await answer == SamplingDecision(allowed=False)
 
