@@ -1,11 +1,12 @@
 """Elicitation: a server asks the person, by a form or by sending them to an address.
 
 Law 7: the person answers on `Frontend.ask`, with decline and cancel always at hand; nobody there means declined. One
-question at a time; what goes back holds the form's own fields, each checked against it.
+question of a server at a time; what goes back holds the form's own fields, each checked against it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -45,7 +46,7 @@ class Elicitor:
         self._asks = asks
         self._is_local = is_local
         self._rate = Rate(PER_MINUTE, 60, clock)
-        self._lock = anyio.Lock()
+        self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)  # by server
         self._silenced: set[str] = set()  # servers that the person wants to hear no more of
 
     async def elicit(self, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ class Elicitor:
         except RequestRefused as refused:
             await self._tell(server, "refused", refused.message)
             raise
-        async with self._lock:
+        async with self._locks[server]:
             silent = "you declined all that it asks in this chat" if server in self._silenced else ""
             if silent or not self._asks():
                 await self._tell(server, "declined", silent or "auto mode asks nobody")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from mcphost.config.schema import ServerConfig
-from mcphost.questions import ElicitationAnswer, ElicitationForm, ElicitationUrl
+from mcphost.questions import A, ElicitationAnswer, ElicitationForm, ElicitationUrl, Question
 from mcphost.servers.wire import RequestRefused
 from tests.requests.parts import Clock, Person, requests
 
@@ -44,6 +45,18 @@ async def test_a_server_of_which_all_is_declined_is_not_heard_again() -> None:
     await asked.elicit("other", url)
     assert [question.server for question in person.questions] == ["demo", "other"]
     assert person.answered[1].why == "you declined all that it asks in this chat"
+
+
+async def test_what_several_servers_ask_waits_where_it_can_be_counted() -> None:
+    both = asyncio.Barrier(2)
+
+    class Meeting(Person):
+        async def ask(self, question: Question[A]) -> A:
+            await both.wait()
+            return question.refusal
+
+    asked = requests(Meeting())
+    await asyncio.gather(asked.elicit("demo", FORM), asked.elicit("other", FORM))
 
 
 async def test_where_nobody_is_to_be_asked_questions_are_refused() -> None:
