@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from mcphost.config.network import PROXIES
 from mcphost.config.schema import Config
@@ -23,6 +23,7 @@ SHORTEST = 8  # characters; anything shorter would be found in ordinary text
 
 _NAMES = re.compile("KEY|TOKEN|SECRET|PASS|AUTH|CRED", re.IGNORECASE)
 _BASE64 = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d)[A-Za-z0-9+/]{32,}={0,2}")
+_URLSAFE = str.maketrans("+/", "-_")
 _PLAIN_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent", "host", "origin"})
 
 
@@ -139,9 +140,12 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _forms(value: str) -> set[str]:
-    texts = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}
+    texts = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    quoted = {quote(value, safe=""), quote(value), quote_plus(value)}
+    lower = {re.sub("%..", lambda match: match[0].lower(), form) for form in quoted}
     data = value.encode(errors="replace")
-    return texts | {_within_base64(data, before) for before in range(3)}
+    base64 = {_within_base64(data, before) for before in range(3)}
+    return texts | quoted | lower | base64 | {form.translate(_URLSAFE) for form in base64}
 
 
 def _within_base64(data: bytes, before: int) -> str:

@@ -1,5 +1,6 @@
 """Which secrets a configuration holds, and that none of them comes back out."""
 
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -59,9 +60,14 @@ def test_secrets_are_known_by_their_values(secrets: Secrets, text: str, redacted
 
 def test_a_secret_is_found_as_json_and_urls_write_it() -> None:
     secrets = Secrets([('a"b\nc/dé', "S"), ("seven77", "T")])
-    for form in ('a\\"b\\nc/d\\u00e9', 'a\\"b\\nc/dé', "a%22b%0Ac%2Fd%C3%A9"):
+    for form in (
+        *('a\\"b\\nc/d\\u00e9', 'a\\"b\\nc/dé', "a%22b%0Ac%2Fd%C3%A9", "a%22b%0Ac/d%C3%A9", "a%22b%0ac%2fd%c3%a9"),
+        "YSJiCmMvZMOp",
+    ):
         assert secrets.redact(f"<{form}>") == "<[secret S]>"
     assert secrets.redact("seven77") == "seven77"
+    for written in (urlsafe_b64encode(b"?>?>?>?>?>"), b64encode(b"?>?>?>?>?>")):
+        assert Secrets([("?>?>?>?>?>", "S")]).redact(written.decode()).startswith("[secret S]")
 
 
 def test_every_text_of_a_value_is_looked_at_and_the_rest_stays_the_same(secrets: Secrets) -> None:
