@@ -11,7 +11,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 COMMANDS = {
     "chat": ("mcphost.cli.chat", "Talk with a model that may use your servers' tools (the default)."),
@@ -52,14 +53,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no UTF-8 is no reason to fail
-    from mcphost.cli.exits import report
-    from mcphost.cli.group import group
+    with leaving_at_once():
+        from mcphost.cli.exits import report
+        from mcphost.cli.group import group
 
     try:
         code = group.main(arguments, prog_name="mcphost", standalone_mode=False)
     except BaseException as error:
         code = report(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Inside, Ctrl+C ends the program as the other signals do: while modules are imported, a KeyboardInterrupt passes
+    for their failure. Only where nothing is asked: a prompt must be able to put the terminal right."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcphost import config as configuration
+from mcphost.cli import leaving_at_once
 from mcphost.config import checks, project
 from mcphost.config.patterns import parse_pattern
 from mcphost.config.schema import Config, Decision, Rule, Source
@@ -161,9 +162,10 @@ def warm(model: Model | None) -> None:
     """
     from mcphost import servers
 
-    servers.warm()
-    if model is not None:
-        model.warm()
+    with leaving_at_once():
+        servers.warm()
+        if model is not None:
+            model.warm()
     gc.freeze()
     gc.enable()
 
