@@ -60,7 +60,7 @@ def servers(configs: tuple[Path, ...], only: tuple[str, ...], as_json: bool, deb
         click.echo(table([describe(server) for server in known]) or "No servers are configured.")
         if verbose:
             for server in known:
-                click.echo(chat.host.secrets.redact(_details(server, chat.host.environ)))
+                click.echo(safe(chat.host.secrets.redact(_details(server, chat.host.environ))))
         return DONE
 
     return look(configs, only, show, debug=debug, require=False, met_anew=True)

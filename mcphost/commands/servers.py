@@ -61,13 +61,13 @@ async def verbs(chat: Chat, line: str) -> Sequence[Offer]:
 
 def describe(server: Server) -> tuple[str, ...]:
     """A row about a server: name, state, how it is reached, what it offers or why it does not."""
-    return server.name, server.state, " · ".join(_connection(server)), _offer(server) or _trouble(server)
+    return one_line(server.name), server.state, " · ".join(_connection(server)), _offer(server) or _trouble(server)
 
 
 def log(server: Server) -> str:
     """All that is known of its state: exit code, what to do, what was left out, and its last words on stderr."""
     status = server.status
-    lines = [f"{server.name} is {status.state}" + (f": {_trouble(server)}" if status.detail else "")]
+    lines = [f"{one_line(server.name)} is {status.state}" + (f": {_trouble(server)}" if status.detail else "")]
     lines += [f"exit code {status.exit_code}"] if status.exit_code is not None else []
     lines += [safe(status.hint)] if status.hint else []
     lines += [f"left out: {one_line(problem, 300)}" for problem in server.problems]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mcphost.text import safe
 from tests.cli.program import PROGRAM, config, fast_server, mcphost
 
 
@@ -26,6 +27,12 @@ async def test_servers_show_the_broken_ones_too_and_why(demo: Path) -> None:
     assert (states["demo"]["state"], states["demo"]["era"]) == ("ready", "modern")
     assert states["broken"]["state"] == "failed"
     assert "no-such-command" in states["broken"]["detail"]
+
+
+async def test_the_name_of_a_server_that_cannot_be_acts_on_no_terminal(tmp_path: Path) -> None:
+    ran = await mcphost("servers", "-v", "-C", config(tmp_path, {"a\u202eb\x9b2J": ["true"]}))
+    assert "a\ufffdb\ufffd2J  failed" in ran.out
+    assert safe(ran.out) == ran.out
 
 
 async def test_resources_are_listed_and_read(demo: Path) -> None:
