@@ -78,16 +78,20 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
     busy = Condition(lambda: chatter.busy)
     empty = Condition(lambda: not buffer.text)
 
-    def taken() -> Typed:
+    def taken(event: KeyPressEvent) -> Typed:
         line = marks.typed().stripped()
         if line.text:
             buffer.history.append_string(line.text)
-        buffer.reset()
+        clear(event)
         return line
+
+    def clear(event: KeyPressEvent) -> None:
+        buffer.reset()
+        event.app.vi_state.reset()  # the next line begins as the first one did, to be typed
 
     @keys.add(Keys.Enter, filter=here)
     def submit(event: KeyPressEvent) -> None:
-        chatter.submit(taken())
+        chatter.submit(taken(event))
 
     @keys.add(Keys.Tab, filter=here & (~has_completions | Condition(lambda: _sole(buffer))))
     def complete(event: KeyPressEvent) -> None:
@@ -101,7 +105,7 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
 
     @keys.add(Keys.ControlS, filter=here)
     def steer(event: KeyPressEvent) -> None:
-        chatter.steer(taken())
+        chatter.steer(taken(event))
 
     @keys.add(Keys.ControlJ, filter=here)
     @keys.add(Keys.Escape, Keys.Enter, filter=here)
@@ -143,7 +147,7 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
         if chatter.busy or not buffer.text:
             chatter.interrupt()
         else:
-            buffer.reset()
+            clear(event)
 
     @keys.add(Keys.ControlO, filter=here)
     def expand(event: KeyPressEvent) -> None:

@@ -224,6 +224,7 @@ class Screen:
             BufferControl(
                 self.buffer,
                 search_buffer_control=search.control,
+                preview_search=True,
                 input_processors=[
                     Folded(self.marks),
                     HighlightIncrementalSearchProcessor(),

@@ -76,12 +76,16 @@ async def test_vi_keys_edit_the_line_and_esc_still_stops_a_turn() -> None:
     async with chatting(model, editing="vi") as tty:
         await tty.ready()
         await tty.press(*"wrong words", ESC)
-        await tty.press(*"0dwihello ", ENTER)
+        await tty.press(*"0dwihello ", ESC)
+        await tty.press("0", ENTER)
         await tty.see("> hello words")
         model.say("partial ")
         await tty.see("partial")
         tty.type(ESC)
         await tty.see("! Stopped.")
+        await tty.press(*"inserted", ESC)
+        await tty.press(CTRL_C, *"again")
+        await tty.see("> again")
 
 
 async def test_a_shell_command_is_shown_and_not_sent_and_esc_ends_it(tmp_path: Path) -> None:

@@ -494,7 +494,7 @@ async def test_ctrl_r_searches_the_history_and_ctrl_c_ends_the_search(tmp_path: 
         await sent(tty, "alpha beta")
         await tty.see("One.")
         await tty.press("\x12", *"pha")
-        await tty.see("> alpha beta")
+        await tty.see("> alpha beta\nI-search backward: pha")
         await tty.press(CTRL_C, *"gamma", ENTER)
         await tty.see("> gamma", "Two.")
 
