@@ -5,7 +5,8 @@ Law 4: what is no message costs itself, and an answer to another request never p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import anyio.to_thread
 import httpx2
@@ -16,6 +17,7 @@ from mcphost.servers.adapter.flood import Bucket, is_chatter
 from mcphost.servers.adapter.framing import Stray, decode, failure
 from mcphost.servers.adapter.stdio import encode
 
+_PIECE = 64 * 1024  # bytes that are passed on at once
 _HEAD = 200  # characters of an event that tell whether it is chatter
 _IN_THREAD = 256 * 1024  # bytes; reading less takes no longer than handing it over
 
@@ -46,23 +48,29 @@ class Events(httpx2.AsyncByteStream):
         try:
             async for event in httpx2.EventSource(self._response, max_event_size=self._limit):
                 if not is_chatter(event.data[:_HEAD].encode()) or self._chatter.take():
-                    yield await self._written(event)
+                    written = deque(await self._written(event))
+                    while written:  # and nothing held that was passed on: it may be large
+                        part = written.popleft()
+                        for start in range(0, len(part), _PIECE):
+                            yield part[start : start + _PIECE]
         except (httpx2.SSEError, httpx2.DecodingError) as error:
             if self._id is not None:
-                yield _data(failure(self._id, f"its event stream is unusable: {error}"))
+                broken = failure(self._id, f"its event stream is unusable: {error}")
+                yield b"data: " + encode(broken) + b"\n"
 
     async def aclose(self) -> None:
         await self._response.aclose()
 
-    async def _written(self, event: httpx2.ServerSentEvent) -> bytes:
+    async def _written(self, event: httpx2.ServerSentEvent) -> Sequence[bytes]:
         head = f"id: {event.id}\n" if event.id else ""
         head += "" if event.retry is None else f"retry: {event.retry}\n"
         if event.event != "message":
             head += f"event: {event.event}\n"
         if event.event != "message" or not event.data:
-            return "".join([head, *(f"data: {line}\n" for line in event.data.split("\n")), "\n"]).encode()
+            return ["".join([head, *(f"data: {line}\n" for line in event.data.split("\n")), "\n"]).encode()]
         messages = [message for message in await _read(event.data.encode()) if self._concerns(message)]
-        return head.encode() + b"".join(map(_data, messages)) if messages else b""
+        written = [part for message in messages for part in (b"data: ", encode(message), b"\n")]
+        return [head.encode(), *written] if messages else []
 
     def _concerns(self, message: t.JSONRPCMessage) -> bool:
         if self._id is None or not isinstance(message, t.JSONRPCResponse | t.JSONRPCError):
@@ -85,7 +93,3 @@ def _answers(message: t.JSONRPCMessage, id: t.RequestId | None) -> bool:
     if not isinstance(message, t.JSONRPCResponse | t.JSONRPCError):
         return False
     return message.id is None or (id is not None and coerce_request_id(message.id) == coerce_request_id(id))
-
-
-def _data(message: t.JSONRPCMessage) -> bytes:
-    return b"data: " + encode(message) + b"\n"
