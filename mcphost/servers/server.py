@@ -250,6 +250,8 @@ class Server:
 
     async def own(self) -> None:
         """Connect, serve, start again after a loss, do what is wanted, until `stop`. Run by the pool, in one task."""
+        if self.state == "failed":
+            self._announce()  # its entry could not be read
         while self._wish != "stop":
             self._commanded = anyio.Event()
             if self._wish == "run":

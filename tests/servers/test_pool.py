@@ -87,7 +87,8 @@ async def test_one_bad_server_is_a_state_and_the_others_work() -> None:
         "off": demo("off", disabled=True),
     }
     failures = {"broken": ConfigError("broken: command is missing")}
-    async with pool(servers, live={"adder": adder()}, failures=failures) as running:
+    seen = Seen()
+    async with pool(servers, live={"adder": adder()}, failures=failures, show=seen) as running:
         assert await running.settled(10)
         found = running.servers
         assert {name: server.state for name, server in found.items()} == {
@@ -101,6 +102,7 @@ async def test_one_bad_server_is_a_state_and_the_others_work() -> None:
         assert "exited with code 1" in found["dies"].detail
         assert "cannot find my database" in found["dies"].stderr_tail
         assert found["broken"].detail == "broken: command is missing"
+        assert seen.states("broken") == ["failed"]
         assert (await found["adder"].call("add", {"a": 2, "b": 2})).structured == {"result": 4}
         with pytest.raises(ServerUnavailable, match="missing is failed"):
             await found["missing"].call("add", {})
