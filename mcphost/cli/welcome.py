@@ -56,11 +56,12 @@ _APIS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Another program's file, and the servers in it."""
+    """Another program's file, and the servers in it, or why it cannot be read."""
 
     program: str
     path: Path
     servers: tuple[str, ...]
+    problem: str = ""
 
 
 def is_first(paths: Paths, environ: Mapping[str, str]) -> bool:
@@ -88,7 +89,7 @@ def welcome(paths: Paths, environ: Mapping[str, str]) -> None:
 
 
 def found(home: Path, environ: Mapping[str, str]) -> list[Found]:
-    """The files of other programs in which there is a server that can be used."""
+    """The files of other programs in which there is a server that can be used, and those that cannot be read."""
     from mcphost.config.layers import included_servers
 
     files = []
@@ -96,7 +97,10 @@ def found(home: Path, environ: Mapping[str, str]) -> list[Found]:
         path = home / name
         try:
             servers = included_servers(path, environ)
-        except (FileNotFoundError, ConfigError):
+        except FileNotFoundError:
+            continue
+        except ConfigError as error:
+            files.append(Found(program, path, (), error.message))
             continue
         usable = tuple(name for name, server in servers.items() if isinstance(server, ServerConfig))
         if usable:
@@ -107,7 +111,11 @@ def found(home: Path, environ: Mapping[str, str]) -> list[Found]:
 # -- questions ---------------------------------------------------------------------------------------------------------
 
 
-def _servers(files: Sequence[Found], home: Path) -> dict[str, Any]:
+def _servers(every: Sequence[Found], home: Path) -> dict[str, Any]:
+    for one in every:
+        if one.problem:
+            _say(f"{one.program} is left out: {one_line(one.problem, 300)}")
+    files = [one for one in every if one.servers]
     if not files:
         if _yes("No MCP servers of other programs were found. Use the bundled demo server, to try things?"):
             return {"mcpServers": {"demo": {"command": _program(), "args": ["demo-server"]}}}

@@ -5,13 +5,14 @@ The law: a bad server entry costs that server, anything else that is wrong is an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mcphost.config import checks
-from mcphost.config.files import read_text
+from mcphost.config.files import SIZE, read_text
 from mcphost.config.jsonc import Node, describe, fault, from_plain, parse
 from mcphost.config.keyring import Keyring
 from mcphost.config.schema import Config, Decision, EndpointConfig, JournalConfig, Limits, Rule, ServerConfig
@@ -20,7 +21,10 @@ from mcphost.config.settings import Settings, read_settings
 from mcphost.config.variables import Expander
 from mcphost.errors import ConfigError
 
-_ROOT = ("mcpServers", "mcphost", "servers", "mcp", "$schema")
+OTHERS_SIZE = 16 * 1024 * 1024  # bytes; some programs keep their history beside their servers
+
+_SERVERS = ("mcpServers", "servers", "mcp")
+_ROOT = (*_SERVERS, "mcphost", "$schema")
 _LOOSENESS: Mapping[Decision, int] = {"deny": 0, "ask": 1, "allow": 2}
 
 
@@ -76,8 +80,10 @@ def from_mapping(data: Mapping[str, Any], *, environ: Mapping[str, str], directo
 
 def document(path: Path) -> Node:
     """What a file says, as JSON or TOML, nothing expanded. Raises as `included_servers`."""
-    content, _ = read_text(path)
-    return _toml(content, path) if path.suffix == ".toml" else parse(content, path)
+    content, _ = read_text(path, limit=OTHERS_SIZE)
+    if path.suffix == ".toml":
+        return _toml(content, path)
+    return parse(content, path) if len(content) <= SIZE else _large(content, path)
 
 
 def _read(path: Path, environ: Mapping[str, str], keyring: Keyring, *, own: bool) -> _Layer:
@@ -106,6 +112,16 @@ def included_servers(path: Path, environ: Mapping[str, str], keyring: Keyring | 
     expander = Expander(environ, path.absolute().parent, keyring or Keyring())
     servers, _ = read_servers(checks.members(document(path)), expander)
     return servers
+
+
+def _large(content: str, path: Path) -> Node:
+    """The servers of a file that holds more than a configuration: strict JSON, so that it is read in no time."""
+    try:
+        root = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}", file=str(path)) from error
+    members = root if isinstance(root, dict) else {}
+    return from_plain({key: members[key] for key in _SERVERS if key in members}, str(path))
 
 
 def _toml(content: str, path: Path) -> Node:
