@@ -65,7 +65,7 @@ class EraFile:
     def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(private.read(self._path) or b"{}")
-        except (UsageError, ValueError):
+        except (UsageError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -161,7 +161,9 @@ def test_the_file_forgets_the_oldest_and_what_is_too_long(tmp_path: Path) -> Non
     assert EraFile(path).recall("long") is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1, "b": {"transport": "x", "version": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", pytest.param("[" * 9999, id="deep"), '{"a": 1, "b": {"transport": "x", "version": 1}}']
+)
 def test_a_file_that_is_no_use_is_as_good_as_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "eras.json"
     path.write_text(content)
