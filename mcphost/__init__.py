@@ -5,16 +5,13 @@
     async with mcphost.Host("claude_desktop_config.json", model="offline") as host:
         reply = await host.chat().send("what time is it in Tokyo?")
 
-Importing this package imports nothing heavy; every public name is loaded when it is first used.
+Importing this package imports nothing, so that `__main__` comes before any module of the working directory; every
+public name is loaded when it is first used.
 """
-
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mcphost.agent import Called, Reply
     from mcphost.approvals import Policy
@@ -61,9 +58,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from mcphost.config.schema import ServerConfig
@@ -77,6 +79,17 @@ async def test_a_module_in_the_working_directory_is_not_imported(tmp_path: Path,
     ran = await mcphost("--version", cwd=tmp_path)
     assert ran.code == 0
     assert not marker.exists()
+
+
+async def test_python_dash_m_leaves_the_working_directory_before_it_imports_anything(tmp_path: Path) -> None:
+    """C12, without the -P that keeps the directory out."""
+    for module in ("__future__", "typing", "re", "json", "click"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit(3)")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    ran = await anyio.run_process(
+        [sys.executable, "-m", "mcphost", "--version"], cwd=tmp_path, env=environ, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 async def test_arguments_of_a_server_arrive_literally(tmp_path: Path) -> None:
