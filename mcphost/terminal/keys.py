@@ -116,6 +116,10 @@ def bindings(buffer: Buffer, completer: LineCompleter, marks: PasteMarks, chatte
     def paste(event: KeyPressEvent) -> None:
         marks.paste(safe(event.data))
 
+    @keys.add(Keys.Vt100MouseEvent)
+    def mouse(event: KeyPressEvent) -> None:
+        """What was typed reads like a report of a mouse, as the end of a colour does: nobody asked for one."""
+
     @keys.add(Keys.Up, filter=here & empty & busy)
     def take_back(event: KeyPressEvent) -> None:
         line = chatter.take_back()

@@ -43,7 +43,7 @@ async def test_a_long_paste_is_one_piece_and_is_sent_whole() -> None:
     pasted = "\n".join(f"line {number}" for number in range(30))
     async with chatting(ScriptedModel(["ok", "ok"])) as tty:
         await tty.ready()
-        tty.type("look ")
+        tty.type("\x1b[31mlook ")  # a colour is no key, nor an error
         tty.paste(pasted)
         tty.type(" at it")
         await tty.see("look [pasted 30 lines] at it")
