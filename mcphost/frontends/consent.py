@@ -94,7 +94,9 @@ def spelled(question: ElicitationUrl) -> str:
 
 def _parse(text: str, *, plain: bool = False) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)  # Python reads NaN and Infinity; no call carries them
+        return value
     except (ValueError, RecursionError) as error:
         if plain:
             return text

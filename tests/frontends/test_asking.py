@@ -157,7 +157,7 @@ async def test_an_answer_may_hold_for_longer_where_the_question_offers_it(
 
 
 async def test_arguments_are_edited_before_they_run(typist: Typist) -> None:
-    edited = await typist.answer(ALL, "e", "nonsense", "a=[4]", "e", "b=plain text", "a", "y")
+    edited = await typist.answer(ALL, "e", "nonsense", '{"a": 1e400}', "a=[4]", "e", "b=plain text", "a", "y")
     assert edited == Approval(allowed=True, arguments={"a": [4], "b": "plain text"})
     assert '"b": "plain text"' in typist.shown
     assert await typist.answer(ALL, "e", '{"a": 1', '{"c": 1}', "y") == Approval(allowed=True, arguments={"c": 1})
