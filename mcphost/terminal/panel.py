@@ -1,8 +1,8 @@
 """The one place where a question stands, above the input line: a card, and a choice by one key or a line to type.
 
 Law 2: no key that came before a person could read the card answers it. Keys are left to the input line until none came
-for `arm` seconds; Enter chooses nothing, or what refuses; keys that came together (a paste without brackets) choose
-nothing; nothing on the card is cut, it scrolls.
+for `arm` seconds, and where the screen is too low for the card; Enter chooses nothing, or what refuses; keys that came
+together (a paste without brackets) choose nothing; nothing on the card is cut, it scrolls.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Panel:
         self._wrapped: tuple[object, list[tuple[str, str]], range] = (None, [], range(0))
         self.open = Condition(lambda: self._card is not None)
         self.reading = Condition(lambda: self._label is not None and not self._answer.done())
-        self.armed = Condition(lambda: self._choosing and self._clock() >= self._armed_at)
+        self.armed = Condition(lambda: self._choosing and self._clock() >= self._armed_at and self._fits())
         self._line = Window(
             BufferControl(self._buffer), get_line_prefix=self._line_prefix, height=1, dont_extend_height=True
         )
@@ -239,6 +239,10 @@ class Panel:
     def _height(self) -> Dimension:
         view = self._view()
         return Dimension.exact(1 + min(len(view.lines), view.room) + view.scrolls + len(view.keys))
+
+    def _fits(self) -> bool:
+        """Whether the screen has the rows for it, the input line and the status: else nothing of it is seen."""
+        return self._height().preferred + 2 <= get_app().output.get_size().rows
 
     def _text(self) -> StyleAndTextTuples:
         if self._card is None:

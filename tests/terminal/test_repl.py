@@ -79,6 +79,11 @@ def subtract(a: int, b: int) -> int:
     return a - b
 
 
+def resize(tty: Tty, columns: int, rows: int) -> None:
+    tty.screen.resize(columns, rows)
+    tty.repl.screen.app._on_resize()
+
+
 async def sent(tty: Tty, text: str) -> None:
     tty.type(text + ENTER)
     await tty.see(f"> {text}")
@@ -187,8 +192,7 @@ async def test_a_resize_in_mid_answer_keeps_the_chat_usable() -> None:
         await sent(tty, "go")
         model.say("word " * 30)
         await tty.see("word word")
-        tty.screen.resize(60, 20)
-        tty.repl.screen.app._on_resize()
+        resize(tty, 60, 20)
         model.say("\n\nafter")
         model.end()
         await tty.see("after", "ready ·")
@@ -208,6 +212,21 @@ async def test_an_early_key_is_typed_and_does_not_approve() -> None:
         await tty.see("> y", "[y] yes, once")
         assert "✓" not in tty.screen.text
         await tty.press(ENTER, "x", "y")
+        await tty.see("Fine.", "> y")
+
+
+async def test_a_key_on_a_screen_that_is_too_low_for_the_question_does_not_approve() -> None:
+    model = ScriptedModel([call("local__add", a=1, b=2), "Fine."])
+    async with chatting(model, tools=[add]) as tty:
+        await tty.ready()
+        tty.type("go" + ENTER)
+        await tty.see("local wants to run add", "[y] yes, once")
+        resize(tty, 20, 5)
+        await tty.see("Window too small")
+        await tty.press("y")
+        resize(tty, 100, 30)
+        await tty.see("> y", "[y] yes, once")
+        await tty.press("y")
         await tty.see("Fine.", "> y")
 
 
