@@ -222,6 +222,8 @@ class PlainChat:
         finally:
             self._sending = None
         self._frontend.finish(Ending(reply.text, reply.stop, reply.steps, reply.usage))
+        if reply.stop == "cancelled":
+            self._frontend.warn("Stopped.")
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
