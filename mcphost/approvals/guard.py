@@ -60,11 +60,11 @@ class Guard:
     def flow(self, tool: Tool, arguments: Mapping[str, Any]) -> Flow | None:
         """Where these arguments hold what they should not without a question; a secret before anything else. Text is
         also found that is spread over several of them."""
-        secret = self._secrets.found(arguments)
+        stretches = [joint.join(texts(arguments)) for texts in (_texts, _names) for joint in (" ", "")]
+        secret = self._secrets.found(stretches)
         if secret is not None:
             return Flow(secret, f"its arguments hold a secret: {secret}", secret=True)
         destination = tool.destination(arguments)
-        stretches = [joint.join(texts(arguments)) for texts in (_texts, _names) for joint in (" ", "")]
         for server, known in self._known.items():
             if server == destination or server in self._accepts(destination):
                 continue

@@ -136,6 +136,10 @@ async def test_a_secret_in_arguments_is_always_refused_where_nobody_can_be_asked
         assert isinstance(verdict, Refuse)
         assert "hold a secret: GH_TOKEN" in verdict.why
         assert "canary" not in verdict.why
+        parts = {"a": "canary-", "b": ["token-1"]}
+        assert isinstance(await Gate(policy, Silent(), guard=guard()).check(call(parts), tool()), Refuse)
+        named = {"canary-token-1": 1}
+        assert isinstance(await Gate(policy, Silent(), guard=guard()).check(call(named), tool()), Refuse)
     assert isinstance(
         await Gate(Policy([ALLOW]), person(), guard=guard()).check(call({"a": "canary-token-1"}), tool()), Go
     )
