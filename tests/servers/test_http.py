@@ -304,6 +304,13 @@ async def test_a_forgotten_session_costs_one_call_and_is_renewed() -> None:
         assert peer.count("initialize") == 2
 
 
+async def test_a_handshake_that_breaks_off_says_how() -> None:
+    half = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    async with faulty(lambda request: half) as (server, _):
+        assert server.state == "failed"
+        assert "its answer broke off" in server.detail
+
+
 async def test_a_server_without_a_stream_at_its_address_still_has_its_session() -> None:
     async with faulty(lambda request: http("404 Not Found") if request.method == "GET" else None) as (server, peer):
         assert (await server.call("work", {})).content[0]["text"] == "done"

@@ -54,7 +54,8 @@ class Guard(httpx2.AsyncBaseTransport):
         self.forgotten = False
         self.unauthorized = False
         self.forget: Callable[[], None] = lambda: None
-        self.broken: str | None = None
+        self.broken: str | None = None  # what ended the connection
+        self.cut: str | None = None  # what ended its last request
         self._inner = inner
         self._home = httpx2.URL(url)
         self._limits = limits
@@ -75,13 +76,13 @@ class Guard(httpx2.AsyncBaseTransport):
             with anyio.fail_after(_patience(request)):
                 response = await self._inner.handle_async_request(request)
         except TimeoutError:
-            return _fault(request, "cut", "no answer in time")
+            return self._cut(request, "no answer in time")
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol) as error:
             return _fault(request, "unreachable", f"{_origin(self._home)}: {_reason(error)}")
         except httpx2.TransportError as error:
             if "Receive buffer too long" in str(error):  # the parser's own limit, which is the largest there can be
                 return self._oversized(request, "the head of its answer", MAX_HEADERS, "headerBytes")
-            return _fault(request, "cut", _reason(error))
+            return self._cut(request, _reason(error))
         if sum(len(name) + len(value) for name, value in response.headers.raw) > self._limits.header_bytes:
             await response.aclose()
             return self._oversized(request, "the head of its answer", self._limits.header_bytes, "headerBytes")
@@ -113,7 +114,7 @@ class Guard(httpx2.AsyncBaseTransport):
         try:
             body = await self._read(request, response)
         except httpx2.HTTPError as error:
-            return _fault(request, "cut", f"its answer broke off: {_reason(error)}")
+            return self._cut(request, f"its answer broke off: {_reason(error)}")
         if body is None:
             return self._oversized(request, "its answer", self._limits.message_bytes, "messageBytes")
         if response.status_code >= 400:
@@ -126,6 +127,10 @@ class Guard(httpx2.AsyncBaseTransport):
         if found is None:
             return _fault(request, "invalid", "what it answered is no answer to this request")
         return httpx2.Response(response.status_code, headers=kept(response.headers), content=found, request=request)
+
+    def _cut(self, request: httpx2.Request, why: str) -> httpx2.Response:
+        self.cut = why
+        return _fault(request, "cut", why)
 
     def _oversized(self, request: httpx2.Request, what: str, limit: int, setting: str) -> httpx2.Response:
         size = f"{limit >> 20} MiB" if limit >> 20 else f"{limit} bytes"
@@ -251,7 +256,7 @@ class HttpLink:
 
     async def why(self) -> Loss:
         detail = {"status": 401} if self._guard.unauthorized else {}
-        return Loss(self._guard.broken or "closed the connection", detail=detail)
+        return Loss(self._guard.broken or self._guard.cut or "closed the connection", detail=detail)
 
     async def close(self) -> None:
         with anyio.move_on_after(1):
