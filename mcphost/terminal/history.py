@@ -6,6 +6,7 @@ A line that begins with a space is not kept, and neither is one that repeats the
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory
@@ -19,6 +20,13 @@ class PrivateHistory(FileHistory):
     def append_string(self, string: str) -> None:
         if not string.startswith(" ") and string.strip() and self.get_strings()[-1:] != [string]:
             super().append_string(string)
+
+    def load_history_strings(self) -> Iterable[str]:
+        """A file that cannot be read costs the history as well."""
+        try:
+            return super().load_history_strings()
+        except OSError:
+            return ()
 
     def store_string(self, string: str) -> None:
         """A directory that cannot be written costs the history, not the chat."""

@@ -69,7 +69,7 @@ def label(name: str, arguments: Mapping[str, Any]) -> str:
 
 def preview(result: ToolResult) -> str:
     """The first that a result says, on one line."""
-    words = [block["text"] if block["type"] == "text" else f"[{block['type']}]" for block in result.content[:3]]
+    words = [block["text"] if block["type"] == "text" else _frame(block) for block in result.content[:3]]
     return one_line(" ".join(words), 300)
 
 
@@ -83,7 +83,8 @@ def whole(arguments: Mapping[str, Any] | None, result: ToolResult) -> str:
 
 
 def _frame(block: Mapping[str, Any]) -> str:
-    return " ".join(filter(None, [f"[{block['type']}]", block.get("name"), block.get("uri"), block.get("mimeType")]))
+    resource = block.get("resource", block)
+    return " ".join(filter(None, [f"[{block['type']}]", *map(resource.get, ("name", "uri", "mimeType"))]))
 
 
 def _json(value: Any) -> str:

@@ -535,6 +535,15 @@ async def test_the_history_is_private_and_keeps_no_line_that_begins_with_a_space
         await tty.see("> remember me")
 
 
+async def test_a_history_that_cannot_be_read_costs_no_more_than_the_history(tmp_path: Path) -> None:
+    async with chatting(ScriptedModel(["One."]), history=tmp_path) as tty:
+        await tty.ready()
+        await sent(tty, "hello")
+        await tty.see("One.", "ready ·")
+        tty.type(UP)
+        await tty.see("> hello\n ready")
+
+
 # -- text from outside -------------------------------------------------------------------------------------------------
 
 EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m\u202e[red]markup[/red]\r"
