@@ -6,6 +6,8 @@ import base64
 import stat
 from pathlib import Path
 
+import pytest
+
 from mcphost.demo.notes import NoteStore
 from mcphost.demo.server import create_server
 from mcphost.journal.sqlite import SqliteJournal
@@ -120,20 +122,21 @@ async def test_a_home_that_nobody_has_is_a_name_like_any_other() -> None:
         await tty.see("~nobody.here/x cannot be written")
 
 
-async def test_what_has_spaces_is_completed_in_quotes(tmp_path: Path) -> None:
+async def test_what_has_spaces_is_completed_in_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my notes").mkdir()
     (tmp_path / "my notes" / "one two.txt").write_text("three")
+    monkeypatch.chdir(tmp_path)
     model = ScriptedModel(["ok"])
-    async with chatting(model, size=(160, 30)) as tty:
+    async with chatting(model) as tty:
         await tty.ready()
-        tty.type(f"@{tmp_path}/my")
-        await tty.see("notes/ ")
+        tty.type("@my")
+        await tty.see("directory")
         tty.type("\t")
-        await tty.see("my notes/")
+        await tty.see('> @"my notes/')
         tty.type("one")
         await tty.see("file, 5 bytes")
         tty.type("\t")
-        await tty.see('one two.txt"')
+        await tty.see('> @"my notes/one two.txt"')
         tty.type(ENTER)
         await tty.see("ok", "attached file://")
     assert "three" in str(model.requests[0].messages)
