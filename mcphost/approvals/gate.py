@@ -235,17 +235,18 @@ class Gate:
         )
 
     async def _go(self, call: ToolCall, tool: Tool, answer: Approval, alike: Sequence[_Waiting]) -> Go | Refuse:
+        arguments = answer.arguments if answer.arguments is not None else call.arguments or {}
+        judgement = self._policy.judge(tool, arguments)  # the mode may have changed while the question stood
+        if judgement.decision == "deny" and not judgement.unasked:
+            return _denied(call, tool, judgement, asked=True)
         if answer.arguments is not None and answer.arguments is not call.arguments:
-            judgement = self._policy.judge(tool, answer.arguments)
-            if judgement.decision == "deny":
-                return _denied(call, tool, judgement, asked=True)
-            if problem := self._check(tool, answer.arguments):
+            if problem := self._check(tool, arguments):
                 return _refused(
                     call, tool, f"the person edited its arguments, but they do not fit: {problem}", asked=True
                 )
-            call = replace(call, arguments=answer.arguments)
+            call = replace(call, arguments=arguments)
         self._before[tool.server, tool.tool] = tool
-        forgotten = await self._settle(tool, answer.lasting, call.arguments or {}, alike)
+        forgotten = await self._settle(tool, answer.lasting, arguments, alike)
         return Go(call, tool.pin, f"the person allowed it{forgotten}", asked=answer.asked)
 
     async def _settle(

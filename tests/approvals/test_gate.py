@@ -242,6 +242,18 @@ async def test_edited_arguments_meet_the_deny_rules_and_the_schema() -> None:
     assert len(person.asked) == 2  # an answer that could not be followed is not remembered
 
 
+async def test_plan_mode_runs_nothing_though_it_began_while_the_question_stood() -> None:
+    policy = Policy()
+
+    class Planning(Answering):
+        async def ask(self, question: Question[A]) -> A:
+            policy.mode = "plan"
+            return await super().ask(question)
+
+    verdict = await Gate(policy, Planning(YES)).check(call(), tool())
+    assert "plan mode: nothing runs" in said(verdict)
+
+
 async def test_a_call_without_arguments_that_parse_is_never_asked_about() -> None:
     person = Answering()
     gate = Gate(Policy(yolo=True), person)
