@@ -138,7 +138,7 @@ async def test_what_has_spaces_is_completed_in_quotes(tmp_path: Path, monkeypatc
         tty.type("\t")
         await tty.see('> @"my notes/one two.txt"')
         tty.type(ENTER)
-        await tty.see("ok", "attached file://")
+        await tty.see("attached", "ok")
     assert "three" in str(model.requests[0].messages)
 
 
