@@ -65,8 +65,8 @@ class Offer:
         Raises:
             ServerError: the tools could not be listed; any other list that fails is a problem.
         """
+        self._stale.clear()  # before: what changes from now on may be missing in what is listed
         await self._list(connection, _KINDS)
-        self._stale.clear()
 
     def clear(self) -> None:
         """The server is gone for good."""

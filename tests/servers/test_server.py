@@ -595,6 +595,20 @@ async def test_an_announced_change_is_listed_once_and_the_revision_grows(modern:
     assert ResourceUpdated(server="it", uri="a:b") in seen.events
 
 
+async def test_a_change_announced_during_the_first_listing_is_not_lost() -> None:
+    seen = Seen()
+    me: list[Scripted] = []
+
+    async def changes_meanwhile(params: dict[str, Any]) -> dict[str, Any]:
+        me[0].answers["tools/list"] = {"tools": [tool("work"), tool("more")]}
+        await me[0].send("notifications/tools/list_changed")
+        return {"tools": [tool("work")]}
+
+    me.append(Scripted({**WORK, "tools/list": changes_meanwhile}, modern=False))
+    async with connected(me[0], show=seen) as server:
+        await seen.until(lambda: len(server.tools) == 2)
+
+
 async def test_logs_are_events_made_safe() -> None:
     seen = Seen()
     scripted = Scripted({}, modern=False)
