@@ -33,7 +33,9 @@ def test_servers_of_another_program_are_offered_and_used_and_nothing_is_asked_ag
     command, *args = fast_server()
     theirs.write_text(json.dumps({"mcpServers": {"fast": {"command": command, "args": args}}}))
     before = theirs.read_bytes()
-    (tmp_path / ".claude.json").write_text(json.dumps({"mcpServers": {"other": {"command": "x"}}, "history": "x" * 2**20}))
+    (tmp_path / ".claude.json").write_text(
+        json.dumps({"mcpServers": {"other": {"command": "x"}}, "history": "x" * 2**20})
+    )
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex" / "config.toml").write_text("[mcp_servers")
     with started(env=home(tmp_path)) as pty:
