@@ -11,6 +11,7 @@ import json
 import os
 import termios
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from textwrap import indent
 from typing import Any, Literal, cast
 
@@ -107,8 +108,8 @@ class Asker:
         self._say(
             self._paint.bold(f"? {one_line(f'{question.server}__{question.tool}')} wants to run") + _why(question)
         )
-        if question.description:
-            self._say(f"  {one_line(question.server)} describes it: {one_line(question.description, 500)}")
+        if words := consent.own_words(replace(question, description=one_line(question.description, 500))):
+            self._quote(one_line(question.server), safe(words))
         for line in question.changes:
             self._say(self._paint.yellow(f"  {visible(line)}"))
         self._say(indent(exact(question.arguments), "  "))

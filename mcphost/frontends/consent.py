@@ -33,7 +33,7 @@ def choices(question: ToolApproval, *, edited: bool = False) -> dict[str, str]:
     """What may be answered: keys and what they do, in the order to show them. What was edited is allowed once."""
     labels: Mapping[Lasting, str] = {
         "once": "yes, once",
-        "alike": f"yes, this and the {len(question.alike)} others shown",
+        "alike": f"yes, this and {len(question.alike)} more shown",
         "chat": "yes, this tool in this whole chat",
         "always": "yes, always this tool",
         "arguments": "yes, always this tool with these arguments",
@@ -46,6 +46,12 @@ def choices(question: ToolApproval, *, edited: bool = False) -> dict[str, str]:
     if question.disable and not edited:
         keys["d"] = "no, and never this tool"
     return keys
+
+
+def own_words(question: ToolApproval) -> str:
+    """What the tool does by its server's word: title, description, annotations, as they came; empty: nothing."""
+    hints = ", ".join(f"{name}: {value}" for name, value in question.annotations.items())
+    return "\n".join(filter(None, [question.title, question.description, hints]))
 
 
 def approval(key: str | None, *, reason: str = "", arguments: Mapping[str, Any] | None = None) -> Approval:

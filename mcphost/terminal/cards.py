@@ -22,8 +22,7 @@ def approval(question: ToolApproval) -> Card:
     lines += [(WARNING, visible(line)) for line in question.changes]
     if question.why:
         lines.append(("class:panel.why", f"asked because {one_line(question.why, 500)}"))
-    hints = ", ".join(f"{key}: {value}" for key, value in question.annotations.items())
-    words = "\n".join(filter(None, [question.title, question.description, hints]))
+    words = consent.own_words(question)
     lines += said(question.server, words) if words else []
     return Card(f"{one_line(question.server)} wants to run {one_line(question.tool)}", tuple(lines))
 

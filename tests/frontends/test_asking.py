@@ -112,6 +112,11 @@ async def test_the_arguments_are_shown_whole_and_hide_nothing(typist: Typist) ->
     assert safe(typist.shown) == typist.shown
 
 
+async def test_what_a_tool_does_by_its_servers_word_is_shown_as_that(typist: Typist) -> None:
+    await typist.answer(replace(APPROVAL, title="Add\x1b", annotations={"destructiveHint": False}), "n")
+    assert "  demo:\n  | Add\ufffd\n  | Adds\n  | destructiveHint: False\n" in typist.shown
+
+
 async def test_what_was_typed_before_the_question_answers_nothing(typist: Typist) -> None:
     typist.type("y\n")
     assert await typist.answer(APPROVAL, "n") == Approval(allowed=False)
@@ -151,7 +156,7 @@ async def test_an_answer_may_hold_for_longer_where_the_question_offers_it(
 ) -> None:
     assert await typist.answer(APPROVAL, line, "n") == Approval(allowed=False)
     assert await typist.answer(ALL, line) == answer
-    for words in ("all 7 tools that demo lists now", "the 2 others", '"a": 3', r"\u001b", "+ description: Sends"):
+    for words in ("all 7 tools that demo lists now", "this and 2 more", '"a": 3', r"\u001b", "+ description: Sends"):
         assert words in typist.shown
     assert safe(typist.shown) == typist.shown
 
