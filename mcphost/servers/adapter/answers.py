@@ -68,7 +68,7 @@ class Events(httpx2.AsyncByteStream):
             head += f"event: {event.event}\n"
         if event.event != "message" or not event.data:
             return ["".join([head, *(f"data: {line}\n" for line in event.data.split("\n")), "\n"]).encode()]
-        messages = [message for message in await _read(event.data.encode()) if self._concerns(message)]
+        messages = [message for message in await _read(event.data) if self._concerns(message)]
         written = [part for message in messages for part in (b"data: ", encode(message), b"\n")]
         return [head.encode(), *written] if messages else []
 
@@ -84,7 +84,7 @@ def kept(headers: httpx2.Headers) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if name.lower() not in gone}
 
 
-async def _read(data: bytes) -> list[t.JSONRPCMessage]:
+async def _read(data: bytes | str) -> list[t.JSONRPCMessage]:
     items = decode(data) if len(data) < _IN_THREAD else await anyio.to_thread.run_sync(decode, data)
     return [item for item in items if not isinstance(item, Stray)]
 

@@ -93,13 +93,14 @@ class Lines:
         self.skipped = self._size = 0
 
 
-def decode(line: bytes) -> list[Item]:
+def decode(line: bytes | str) -> list[Item]:
     """The messages of one line: one, several for a batch, none for a blank line.
 
     An invalid answer whose call can be told becomes a local error for that call; of a list that cannot be read whole,
     the items stay that can; other rubbish is Stray.
     """
-    text = line.decode(errors="replace").lstrip("\ufeff").strip()
+    text = line if isinstance(line, str) else line.decode(errors="replace")
+    text = text.lstrip("\ufeff").strip()
     if not text.startswith(("{", "[")):
         return [Stray(text[:200])] if text else []
     try:

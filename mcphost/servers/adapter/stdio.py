@@ -228,11 +228,11 @@ def encode(message: t.JSONRPCMessage) -> bytes:
         TypeError, ValueError, RecursionError: it holds what JSON cannot.
     """
     try:
-        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+        # model_dump_json would decode it, for us to encode it again
+        return message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_unset=True) + b"\n"
     except PydanticSerializationError:
         value = _clean(message.model_dump(by_alias=True, exclude_unset=True))
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _clean(value: Any) -> Any:
