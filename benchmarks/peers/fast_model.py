@@ -61,10 +61,11 @@ class FastModel:
 
 
 def calls(plan: Plan, done: int, tools: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    wanted, arguments = ("echo", {"text": "hello"}) if plan.seconds is None else ("wait", {"seconds": plan.seconds})
+    wanted = "echo" if plan.seconds is None else "wait"
     name = next(offered["function"]["name"] for offered in tools if offered["function"]["name"].endswith(wanted))
-    function = {"name": name, "arguments": json.dumps(arguments)}
     for index in range(plan.calls):
+        arguments = {"text": f"hello {done + index}"} if plan.seconds is None else {"seconds": plan.seconds}
+        function = {"name": name, "arguments": json.dumps(arguments)}
         call = {"index": index, "id": f"call_{done + index}", "type": "function", "function": function}
         yield chunk({"tool_calls": [call]})
 
