@@ -81,6 +81,13 @@ class Screen:
                 self._news.clear()
                 await self._news.wait()
 
+    async def until_back(self, server: Server, pid: int | None, *, seconds: float) -> None:
+        """Wait for the server's next process after `pid` to be ready; fails after `seconds`."""
+        async with asyncio.timeout(seconds):
+            while server.state != "ready" or server.pid == pid:
+                self._news.clear()
+                await self._news.wait()
+
     def states(self, server: str) -> list[str]:
         return [event.state for event in self.events if isinstance(event, ServerChanged) and event.server == server]
 

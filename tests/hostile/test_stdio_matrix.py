@@ -79,14 +79,13 @@ async def called(fault: Fault, held: Held, host: Host, server: Server) -> str:
         assert re.search(fault.says, text), text[:500]
         if "wedged" in fault.expect:
             return "wedged"
-        if server.state != "ready" and "exit" in fault.name:
-            await held.screen.until(server, "ready", seconds=5)
+        if "exit" in fault.name:  # it may not have been noticed yet
+            await held.screen.until_back(server, pid, seconds=5)
         return "answer"
     held.shown.append(result.content[0]["text"] if fault.kind != "k" else "")
     if "was lost" in text:
         assert re.search(fault.says, text), text[:500]
-        await held.screen.until(server, "ready", seconds=5)
-        assert server.pid != pid
+        await held.screen.until_back(server, pid, seconds=5)
         return "lost"
     if "no answer within" in text or "neither an answer nor progress" in text:
         return "wedged" if "wedged" in fault.expect else "limit"
