@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
+import signal
 import sqlite3
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,8 @@ async def kill_once(folder: Path, seed: int) -> Outcome:
             await model.reaches(dice.randrange(STEPS + 1), ending)
             await asyncio.wait([ending], timeout=dice.uniform(0, 6 * SECONDS))
         if not ending.done():
-            process.kill()
+            with suppress(ProcessLookupError):  # process.kill would collect one that has just ended, unseen by asyncio
+                os.kill(process.pid, signal.SIGKILL)
         await ending
         before, acted = list(model.steps), lines(marks)
         ran = await mcphost("run", *arguments, "--resume", "latest", "--json", env=env, cwd=folder)
