@@ -69,7 +69,9 @@ def tools(offered: Sequence[Mapping[str, Any]]) -> Tools:
             raise ValueError("each tool needs a name of its own and an inputSchema")
         unique = _unique(_UNFIT.sub("_", name)[:64] or "_", originals)
         originals[unique] = name
-        definitions.append(ToolDefinition(unique, safe(str(tool.get("description") or "")), cleaned(schema)))
+        definitions.append(
+            ToolDefinition(unique, safe(str(tool.get("description") or "")), cleaned(schema, unique=True))
+        )
     return Tools(tuple(definitions), originals)
 
 

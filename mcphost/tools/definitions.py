@@ -57,7 +57,7 @@ class Tool:
 
     def __post_init__(self) -> None:
         described = self.definition.get("description") or self.definition.get("title") or ""
-        schema = cleaned(self.definition["inputSchema"])
+        schema = cleaned(self.definition["inputSchema"], unique=True)
         object.__setattr__(self, "server_pin", digest(self.entry))
         object.__setattr__(self, "_told", ToolDefinition(self.name, self._said(described), schema))
 
@@ -133,14 +133,14 @@ def _capped(description: str) -> str:
     return raw[: MAX_DESCRIPTION - len(_CUT)].decode(errors="ignore") + _CUT
 
 
-def cleaned(value: Any) -> Any:
-    """JSON values whose texts hide nothing from who reads them."""
+def cleaned(value: Any, *, unique: bool = False) -> Any:
+    """JSON values whose texts hide nothing from who reads them. `unique`, for schemas: no list names a text twice, as
+    names do that differed in what was hidden alone, and that make an API refuse the whole request."""
     if isinstance(value, str):
         return text.safe(value)
     if isinstance(value, dict):
-        return {text.safe(key): cleaned(item) for key, item in value.items()}
+        return {text.safe(key): cleaned(item, unique=unique) for key, item in value.items()}
     if isinstance(value, list):
-        items = [cleaned(item) for item in value]
-        # Names that differed in what was hidden alone would be duplicates, which make an API refuse the whole request.
-        return list(dict.fromkeys(items)) if all(isinstance(item, str) for item in items) else items
+        items = [cleaned(item, unique=unique) for item in value]
+        return list(dict.fromkeys(items)) if unique and all(isinstance(item, str) for item in items) else items
     return value

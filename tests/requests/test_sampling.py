@@ -137,7 +137,7 @@ async def test_a_conversation_with_tools_goes_to_the_model_and_its_calls_to_the_
     call = ToolCall("c9", "look_up", {"q": 1}, '{"q": 1}')
     reply = AssistantMessage((Reasoning("hm"), Text("let me see"), call), stop="tools")
     model = model_of(reply)
-    use = {"type": "tool_use", "id": "srv/1", "name": "look up", "input": {"q": 0}}
+    use = {"type": "tool_use", "id": "srv/1", "name": "look up", "input": {"q": ["a", "a"]}}
     answer = {"type": "tool_result", "toolUseId": "srv/1", "content": [{"type": "text", "text": "zero"}]}
     params = PARAMS | {
         "tools": [TOOL],
@@ -153,7 +153,7 @@ async def test_a_conversation_with_tools_goes_to_the_model_and_its_calls_to_the_
         {"type": "text", "text": "let me see"},
         {"type": "tool_use", "id": "c9", "name": "look up", "input": {"q": 1}},
     ]
-    earlier = ToolCall("call_1", "look_up", {"q": 0}, '{"q": 0}')
+    earlier = ToolCall("call_1", "look_up", {"q": ["a", "a"]}, '{"q": ["a", "a"]}')
     assert model.requests[0].messages[1:] == (
         AssistantMessage((Text("ok"), earlier), stop="tools"),
         ToolResult("call_1", ({"type": "text", "text": "zero"},)),
